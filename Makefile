@@ -1,0 +1,89 @@
+# Everything a newcomer needs: `make demo`, `make test`, `make ui`. Python >= 3.11 and make are enough;
+# uv is used when it is there because it installs seven times faster than pip.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test test-slow lint format ui lock clean
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+LOCK   := requirements.lock.txt
+TORCH  := torch==2.13.0
+STAMP  := $(VENV)/.ready-$(shell cksum $(LOCK) pyproject.toml Makefile 2>/dev/null | cksum | cut -d' ' -f1)
+
+DEMO_DATASET := demo/dataset
+DEMO_STORE   := demo/store
+DEMO_ENV     := COC_DATASET=$(DEMO_DATASET) COC_STORE=$(DEMO_STORE) DAGSTER_HOME=$(CURDIR)/$(DEMO_STORE)/.dagster
+
+# uv reads neither pip.conf nor PIP_FIND_LINKS: hand it pip's, with commas for spaces.
+export UV_FIND_LINKS ?= $(shell echo "$${PIP_FIND_LINKS:-}" | tr ' ' ',')
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+help:
+	@echo "make demo   install, generate the sample, run all seven assets, show what was made"
+	@echo "make test   install, run the test suite"
+	@echo "make ui     Dagster's web UI on the demo's store, http://127.0.0.1:3000"
+	@echo "make lint   ruff and mypy;  make format  rewrite;  make lock  re-pin the dependencies"
+
+setup: $(STAMP)
+
+# torch first and with its own dependencies (they differ by platform); the pinned rest without
+# resolving, because trajdata's protobuf pin is wrong (see pyproject.toml, override-dependencies).
+$(STAMP):
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "coc-assets needs Python >= 3.11; $(PYTHON) is older. Try: make PYTHON=python3.11 $(MAKECMDGOALS)"; exit 1; }
+	@echo "Installing into $(VENV) (once; 2.2 GB) ..."
+	@rm -rf $(VENV)
+	@if command -v uv >/dev/null; then \
+	  uv venv --quiet --python "$$(command -v $(PYTHON))" $(VENV); \
+	  uv pip install --quiet --python $(BIN)/python "$(TORCH)"; \
+	  uv pip install --quiet --python $(BIN)/python --no-deps -r $(LOCK); \
+	  uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .; \
+	else \
+	  $(PYTHON) -m venv $(VENV); \
+	  $(BIN)/python -m pip install --quiet "$(TORCH)"; \
+	  $(BIN)/python -m pip install --quiet --no-deps -r $(LOCK); \
+	  $(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .; \
+	fi
+	@touch $@
+
+lock:
+	uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --no-header --no-annotate \
+	  --extra dev pyproject.toml | grep -vE '^(torch|triton|nvidia-.*|cuda-.*)==' > $(LOCK)
+
+demo: setup
+	@$(BIN)/coc sample --out $(DEMO_DATASET)
+	@$(DEMO_ENV) $(BIN)/coc run --jobs 2
+	@echo
+	@echo "Labels, by decision:"
+	@$(DEMO_ENV) $(BIN)/coc sql "SELECT longitudinal_decision, lateral_decision, count(*) AS labels FROM raw_coc GROUP BY ALL ORDER BY labels DESC, ALL"
+	@echo "Three of them:"
+	@$(DEMO_ENV) $(BIN)/coc sql "SELECT trace FROM filtered_coc JOIN raw_coc USING (label_id) WHERE verdict = 'keep' AND len(components) > 0 ORDER BY scenario, label_id LIMIT 3"
+	@echo "What was left out, and why:"
+	@$(DEMO_ENV) $(BIN)/coc sql "SELECT stage, reason, severity, count(*) AS n FROM rejects GROUP BY ALL ORDER BY ALL"
+	@echo "Shards:"
+	@$(DEMO_ENV) $(BIN)/coc sql "SELECT shard, count(*) AS samples FROM samples GROUP BY shard ORDER BY shard"
+	@echo "Dataset $(DEMO_DATASET), store $(DEMO_STORE). See it in the browser: make ui"
+
+ui: setup
+	@test -d $(DEMO_STORE) || { echo "No demo yet: make demo"; exit 1; }
+	$(DEMO_ENV) $(BIN)/dagster dev -h 127.0.0.1 -p 3000
+
+test: setup
+	$(BIN)/python -m pytest -n 2 -m "not slow"
+
+test-slow: setup
+	$(BIN)/python -m pytest -n 2 -m slow
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: setup
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:
+	rm -rf demo build *.egg-info
