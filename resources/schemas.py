@@ -1,0 +1,394 @@
+"""Every table of the store: its columns, their types, units and meaning.
+
+This is the only place where a column is declared. Writers conform to it (`conform`), DuckDB views and Dagster's
+column metadata are generated from it, and the expectation suites take their vocabularies from it.
+
+Frames: *local* is the clip's own world (egomotion's), *rig* the ego vehicle's (x forward, y left, z up).
+Clocks: every `*_us` is microseconds on the clip's clock; `frame` counts 0.1 s steps from the clip's `first_us`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import polars as pl
+
+Axis = Literal["longitudinal", "lateral", "lane"]
+Severity = Literal["rejected", "degraded"]
+Feature = Literal["index", "egomotion", "video", "tracks"]
+LabelStatus = Literal["ok", "refused", "invalid", "error", "over_budget"]
+Verdict = Literal["keep", "review", "reject"]
+KeyframeMode = Literal["decision", "span_start"]
+Side = Literal["left", "right"]
+SegmentStatus = Literal["cut", "on_demand", "no_video", "undecodable"]
+
+LONGITUDINAL_ACTIONS = (
+    "gentle_acceleration",
+    "gentle_deceleration",
+    "maintain_speed",
+    "reverse",
+    "stop",
+    "strong_acceleration",
+    "strong_deceleration",
+)
+LATERAL_ACTIONS = (
+    "go_straight",
+    "reverse_left",
+    "reverse_right",
+    "sharp_steer_left",
+    "sharp_steer_right",
+    "steer_left",
+    "steer_right",
+)
+LANE_ACTIONS = (
+    "follow_curve_left",
+    "follow_curve_right",
+    "keep_lane",
+    "left_lane_change",
+    "right_lane_change",
+    "slightly_shift_left",
+    "slightly_shift_right",
+    "turn_left",
+    "turn_right",
+)
+META_ACTIONS = tuple(sorted(LONGITUDINAL_ACTIONS + LATERAL_ACTIONS + LANE_ACTIONS))
+
+LongitudinalDecision = Literal[
+    "set_speed_tracking",
+    "lead_obstacle_following",
+    "speed_adaptation",
+    "gap_searching",
+    "acceleration_for_passing",
+    "yield",
+    "stop_for_static_constraint",
+]
+LateralDecision = Literal[
+    "lane_keeping",
+    "merge_split",
+    "out_of_lane_nudge",
+    "in_lane_nudge",
+    "lane_change",
+    "pull_over",
+    "turn",
+    "lateral_maneuver_abort",
+]
+ComponentCategory = Literal[
+    "critical_object",
+    "traffic_light",
+    "yield_stop_control",
+    "road_event",
+    "lane",
+    "routing_intent",
+    "odd_constraint",
+]
+Scenario = Literal[
+    "slow_for_lead",
+    "stop_for_lead",
+    "stop_for_control",
+    "resume",
+    "lane_change",
+    "cut_in",
+    "speed_bump",
+    "nudge",
+    "construction",
+    "yield_to_vru",
+    "risky_driving",
+    "curvy_road",
+    "lane_change_preparation",
+    "nudge_preparation",
+    "passing_intersection",
+    "no_yield_to_vru",
+    "turn",
+    "reverse",
+    "free_driving",
+    "unobserved",
+]
+LONGITUDINAL_DECISIONS: tuple[str, ...] = get_args(LongitudinalDecision)
+LATERAL_DECISIONS: tuple[str, ...] = get_args(LateralDecision)
+COMPONENT_CATEGORIES: tuple[str, ...] = get_args(ComponentCategory)
+SCENARIOS: tuple[str, ...] = get_args(Scenario)
+
+COMPONENT = pl.Struct(
+    {
+        "rank": pl.Int32,
+        "category": pl.String,
+        "phrase": pl.String,
+        "attributes": pl.List(pl.Struct({"key": pl.String, "value": pl.String})),
+        "track_id": pl.String,
+        "seen_from_us": pl.Int64,
+        "seen_to_us": pl.Int64,
+    }
+)
+NAMED_VALUE = pl.Struct({"name": pl.String, "value": pl.Float64})
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: its polars type and what it means, with unit and frame."""
+
+    dtype: pl.DataType | type[pl.DataType]
+    about: str
+
+
+@dataclass(frozen=True)
+class Table:
+    """One table of the store; `key` columns are unique together within a partition."""
+
+    name: str
+    asset: str
+    about: str
+    key: tuple[str, ...]
+    columns: dict[str, Column]
+
+    @property
+    def schema(self) -> pl.Schema:
+        return pl.Schema({name: column.dtype for name, column in self.columns.items()})
+
+
+def _table(
+    name: str, asset: str, about: str, key: tuple[str, ...], /, **columns: tuple[pl.DataType | type[pl.DataType], str]
+) -> Table:
+    made = {"chunk": Column(pl.String, "clip chunk, four digits: the partition")}
+    made |= {column: Column(dtype, text) for column, (dtype, text) in columns.items()}
+    return Table(name, asset, about, key, made)
+
+
+_TEXT, _INT, _LONG, _REAL, _FLAG = pl.String, pl.Int32, pl.Int64, pl.Float64, pl.Boolean
+
+CLIPS = _table(
+    "clips",
+    "trajectory_cache",
+    "One row a usable clip.",
+    ("clip_id",),
+    clip_id=(_TEXT, "the dataset's clip id"),
+    split=(_TEXT, "train, val or test, as the clip index says; null where it does not"),
+    frames=(_INT, "number of 10 Hz frames, at most 201"),
+    first_us=(_LONG, "clip-clock instant of frame 0, µs"),
+    duration_s=(_REAL, "first to last egomotion sample, s"),
+    distance_m=(_REAL, "length of the driven path over the frames, m"),
+    mean_speed_mps=(_REAL, "mean of speed_mps over the frames, m/s"),
+    has_video=(_FLAG, "the camera archive lists this clip's video and its timestamps"),
+    has_tracks=(_FLAG, "obstacle tracks of this clip were read"),
+    mended=(pl.List(_TEXT), "mends done on the raw egomotion, in order"),
+)
+TRAJECTORIES = _table(
+    "trajectories",
+    "trajectory_cache",
+    "Ego states at 10 Hz, local frame.",
+    ("clip_id", "frame"),
+    clip_id=(_TEXT, "clip"),
+    frame=(_INT, "0.1 s steps from first_us, 0…200"),
+    t_us=(_LONG, "clip-clock instant, µs"),
+    x_m=(_REAL, "position, local frame, m"),
+    y_m=(_REAL, "position, local frame, m"),
+    z_m=(_REAL, "position, local frame, m"),
+    heading_rad=(_REAL, "heading in the local plane, counter-clockwise, (−π, π], rad"),
+    vx_mps=(_REAL, "velocity, local frame, m/s"),
+    vy_mps=(_REAL, "velocity, local frame, m/s"),
+    speed_mps=(_REAL, "hypot(vx, vy), m/s"),
+    speed_along_heading_mps=(_REAL, "velocity along the heading, negative when reversing, m/s"),
+    acceleration_mps2=(_REAL, "backward difference of speed_mps over 0.1 s, unsmoothed, m/s²"),
+)
+TRACKS = _table(
+    "tracks",
+    "trajectory_cache",
+    "Obstacle boxes at their native instants, rig frame.",
+    ("clip_id", "track_id", "t_us"),
+    clip_id=(_TEXT, "clip"),
+    track_id=(_TEXT, "actor, unique within a clip"),
+    label_class=(_TEXT, "class as the dataset names it; unknown ones are kept"),
+    t_us=(_LONG, "instant of the box, clip clock, µs"),
+    x_m=(_REAL, "box centre, rig frame, forward, m"),
+    y_m=(_REAL, "box centre, rig frame, left, m"),
+    z_m=(_REAL, "box centre, rig frame, up, m"),
+    length_m=(_REAL, "box size along its heading, m"),
+    width_m=(_REAL, "box size across its heading, m"),
+    height_m=(_REAL, "box size upwards, m"),
+    heading_rad=(_REAL, "box yaw relative to the rig, counter-clockwise, rad"),
+)
+META_ACTION_SPANS = _table(
+    "meta_actions",
+    "meta_actions",
+    "What the ego does over half-open spans of frames.",
+    ("clip_id", "axis", "start_frame"),
+    clip_id=(_TEXT, "clip"),
+    axis=(_TEXT, "longitudinal, lateral or lane"),
+    action=(_TEXT, "meta-action, snake_case"),
+    start_frame=(_INT, "first frame of the span"),
+    end_frame=(_INT, "frame after the last one"),
+    measures=(pl.List(NAMED_VALUE), "figures the name was decided on, over the span as cut and merged"),
+)
+KEYFRAMES = _table(
+    "keyframes",
+    "keyframe_segments",
+    "Instants worth a label.",
+    ("keyframe_id",),
+    keyframe_id=(_TEXT, "<clip_id>-<t0_us, 8 digits>"),
+    clip_id=(_TEXT, "clip"),
+    frame=(_INT, "keyframe's frame"),
+    t0_us=(_LONG, "keyframe's instant, clip clock, µs"),
+    action=(_TEXT, "rarest meta-action that starts here, by the fixed ranking"),
+    actions=(pl.List(_TEXT), "all meta-actions that start here, rarest first"),
+    axis=(_TEXT, "axis of `action`"),
+    event_start_frame=(_INT, "the span's own start"),
+    event_end_frame=(_INT, "the span's own end (half-open)"),
+    mode=(_TEXT, "decision or span_start"),
+    scenario=(_TEXT, "scene class read from the motion alone; labels refine it"),
+    trainable=(_FLAG, "1.6 s < t0 <= 13.6 s: history and future lie inside the clip"),
+)
+VIDEOS = _table(
+    "videos",
+    "clip_videos",
+    "One row a usable clip video, where it lies.",
+    ("clip_id", "camera"),
+    clip_id=(_TEXT, "clip"),
+    camera=(_TEXT, "the dataset's camera name"),
+    path=(_TEXT, "archive (relative to the dataset root) and member: <archive>::<member>"),
+    frames=(_INT, "number of frames"),
+    fps=(_REAL, "mean frame rate by the timestamps, Hz"),
+    width=(_INT, "pixels"),
+    height=(_INT, "pixels"),
+    first_us=(_LONG, "instant of the first frame, clip clock, µs"),
+    last_us=(_LONG, "instant of the last frame, clip clock, µs"),
+)
+SEGMENTS = _table(
+    "segments",
+    "clip_videos",
+    "The 8 s evidence window of each keyframe and the frames shown to a model.",
+    ("keyframe_id", "camera"),
+    keyframe_id=(_TEXT, "keyframe"),
+    clip_id=(_TEXT, "clip"),
+    camera=(_TEXT, "the dataset's camera name"),
+    path=(_TEXT, "mp4 relative to the store; null unless status is cut"),
+    first_us=(_LONG, "instant of the segment's first frame, clip clock, µs"),
+    last_us=(_LONG, "instant of the segment's last frame, clip clock, µs"),
+    frame_us=(pl.List(_LONG), "instants of the sampled frames that the clip has, ascending, µs"),
+    source_frame=(pl.List(_INT), "their indices in the clip's own video"),
+    missing_us=(pl.List(_LONG), "asked instants outside the clip, µs"),
+    status=(_TEXT, "cut, on_demand, no_video or undecodable"),
+)
+RAW_COC = _table(
+    "raw_coc",
+    "raw_coc",
+    "One label record a keyframe and labeler, whatever became of it.",
+    ("label_id",),
+    label_id=(_TEXT, "hash of keyframe, labeler, model, prompt version and parameters"),
+    keyframe_id=(_TEXT, "keyframe"),
+    clip_id=(_TEXT, "clip"),
+    t0_us=(_LONG, "keyframe's instant, clip clock, µs"),
+    labeler=(_TEXT, "rules or a model alias"),
+    model=(_TEXT, "model id as the server reports it; null for rules"),
+    prompt_version=(_TEXT, "version of the prompt or of the rule set"),
+    parameters=(_TEXT, "what else shaped the label, canonical JSON"),
+    status=(_TEXT, "ok, refused, invalid, error or over_budget"),
+    reason=(_TEXT, "why the status is not ok"),
+    scenario=(_TEXT, "scene class"),
+    longitudinal_decision=(_TEXT, "closed set, or null"),
+    lateral_decision=(_TEXT, "closed set, or null"),
+    lateral_direction=(_TEXT, "left, right or null"),
+    components=(pl.List(COMPONENT), "critical components, most important first"),
+    trace=(_TEXT, "one sentence: decision and ranked causes"),
+    perception=(_TEXT, "what is there"),
+    prediction=(_TEXT, "what it will do"),
+    planning=(_TEXT, "what the ego does"),
+    justification=(_TEXT, "why"),
+    attempts=(_INT, "requests made for this label; null for rules"),
+    prompt_tokens=(_LONG, "null for rules"),
+    completion_tokens=(_LONG, "null for rules"),
+    cost_usd=(_REAL, "null for rules"),
+    latency_s=(_REAL, "null for rules"),
+    answered_at=(_TEXT, "UTC instant of the answer; null for rules"),
+    raw_response=(_TEXT, "the model's answer as returned; null for rules"),
+)
+MEASUREMENTS = _table(
+    "measurements",
+    "filtered_coc",
+    "Figures about labels; never rewritten by a change of policy.",
+    ("label_id", "instrument", "version", "name"),
+    label_id=(_TEXT, "label"),
+    instrument=(_TEXT, "what measured"),
+    version=(_TEXT, "version of the instrument"),
+    name=(_TEXT, "what was measured"),
+    value=(_REAL, "the figure; null where the instrument abstains"),
+    detail=(_TEXT, "what lies behind the figure"),
+)
+VERDICTS = _table(
+    "filtered_coc",
+    "filtered_coc",
+    "One verdict a label.",
+    ("label_id",),
+    label_id=(_TEXT, "label"),
+    keyframe_id=(_TEXT, "keyframe"),
+    clip_id=(_TEXT, "clip"),
+    labeler=(_TEXT, "labeler"),
+    verdict=(_TEXT, "keep, review or reject"),
+    reasons=(pl.List(_TEXT), "names of the policy's rules that fired"),
+    policy_version=(_TEXT, "policy name and content hash"),
+)
+SAMPLES = _table(
+    "samples",
+    "training_shards",
+    "One row a training sample and where its bytes lie.",
+    ("keyframe_id",),
+    keyframe_id=(_TEXT, "keyframe: the sample's key"),
+    clip_id=(_TEXT, "clip"),
+    t0_us=(_LONG, "keyframe's instant, clip clock, µs"),
+    label_id=(_TEXT, "the label chosen"),
+    labeler=(_TEXT, "its labeler"),
+    split=(_TEXT, "train, val or test"),
+    shard=(_TEXT, "tar relative to the store"),
+    member=(_TEXT, "name of the sample's .json in it"),
+    offset=(_LONG, "byte at which the sample's group of members begins"),
+    size=(_LONG, "bytes of the whole group, headers included"),
+)
+
+DATA_TABLES: tuple[Table, ...] = (
+    CLIPS, TRAJECTORIES, TRACKS, META_ACTION_SPANS, KEYFRAMES, VIDEOS, SEGMENTS, RAW_COC, MEASUREMENTS, VERDICTS,
+    SAMPLES,
+)  # fmt: skip
+
+REJECTS = _table(
+    "rejects",
+    "",
+    "What was left out at a stage and why; every asset writes one.",
+    ("stage", "clip_id", "keyframe_id", "label_id", "feature"),
+    stage=(_TEXT, "asset that left it out"),
+    clip_id=(_TEXT, "clip; null where the chunk as a whole is meant"),
+    keyframe_id=(_TEXT, "keyframe, where one is meant"),
+    label_id=(_TEXT, "label, where one is meant"),
+    severity=(_TEXT, "rejected: it goes no further; degraded: it goes on without `feature`"),
+    feature=(_TEXT, "index, egomotion, video or tracks, where one is at fault"),
+    reason=(_TEXT, "short, countable"),
+    hint=(_TEXT, "the file, what is wrong in it and the mend"),
+)
+
+
+def empty(table: Table) -> pl.DataFrame:
+    """A frame of no rows with the table's schema."""
+    return pl.DataFrame(schema=table.schema)
+
+
+def conform(frame: pl.DataFrame, table: Table) -> pl.DataFrame:
+    """The frame with exactly the table's columns, in order and type; columns it lacks become null.
+
+    Raises:
+        ValueError: the frame has a column that the table does not know.
+    """
+    unknown = sorted(set(frame.columns) - set(table.columns))
+    if unknown:
+        raise ValueError(f"Table {table.name!r} has no columns {unknown}; declare them in resources/schemas.py.")
+    return frame.select(
+        (pl.col(name) if name in frame.columns else pl.lit(None)).cast(dtype).alias(name)
+        for name, dtype in table.schema.items()
+    )
+
+
+def reject_rows(rows: list[dict[str, object]]) -> pl.DataFrame:
+    """Rejects from dictionaries with any of the table's columns."""
+    return rows_to_frame(rows, REJECTS)
+
+
+def rows_to_frame(rows: list[dict[str, object]], table: Table) -> pl.DataFrame:
+    """A frame of the table from dictionaries with any of its columns; what a row lacks is null."""
+    return conform(pl.DataFrame(rows, schema=table.schema), table)

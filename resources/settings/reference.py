@@ -1,0 +1,55 @@
+"""docs/settings.md from the settings themselves: `python -m resources.settings.reference > docs/settings.md`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
+
+from resources.settings import Settings
+
+_HEAD = """# Settings
+
+Flags win over `COC_…` environment variables, which win over the file `$COC_CONFIG` or `./coc.yaml`. Unknown keys are errors.
+A key below is nested in the file (`keyframes: {lead: 5}`) and joined by two underscores in the environment
+(`COC_KEYFRAMES__LEAD=5`). Changing a key makes only the stages stale that it shapes: `coc status` shows them, `coc run`
+makes them again.
+"""
+
+
+def reference() -> str:
+    """The whole page."""
+    lines = [_HEAD, *_table("Top level", "", Settings, nested=False)]
+    for name, field in Settings.model_fields.items():
+        if _is_section(field):
+            lines += _table(f"`{name}`", f"{name}.", field.annotation)
+    return "\n".join(lines) + "\n"
+
+
+def _table(title: str, prefix: str, model: type[BaseModel], *, nested: bool = True) -> Iterator[str]:
+    yield from (f"\n## {title}\n", "| key | default | meaning |", "|---|---|---|")
+    yield from _rows(prefix, model, nested=nested)
+
+
+def _rows(prefix: str, model: type[BaseModel], *, nested: bool) -> Iterator[str]:
+    for name, field in model.model_fields.items():
+        if _is_section(field):
+            if nested:
+                yield from _rows(f"{prefix}{name}.", field.annotation, nested=True)
+        else:
+            yield f"| `{prefix}{name}` | `{_default(field)}` | {field.description or ''} |"
+
+
+def _is_section(field: FieldInfo) -> bool:
+    return isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)
+
+
+def _default(field: FieldInfo) -> str:
+    value = field.get_default(call_default_factory=True)
+    return "required" if value is PydanticUndefined else str(value).replace("|", "\\|")
+
+
+if __name__ == "__main__":
+    print(reference(), end="")

@@ -1,0 +1,120 @@
+"""The store: where every table and file lies, and how it is written.
+
+Layout: `<store>/<asset>/chunk=NNNN/<table>.parquet`, one file a labeler in raw_coc (`labeler=<name>.parquet`). Files are
+written under a temporary name and renamed, so a reader sees a whole file or none, and a killed writer leaves only a
+temporary that the next run sweeps away.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import polars as pl
+
+from resources import schemas
+
+_TEMPORARY = ".tmp-"
+LABELER_PREFIX = "labeler="
+RECEIPT = "receipt.json"
+
+
+class Store:
+    """Paths and whole-file writes below one store folder."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = Path(root)
+
+    @property
+    def dagster_home(self) -> Path:
+        return self.root / ".dagster"
+
+    def partition(self, asset: str, chunk: str) -> Path:
+        return self.root / asset / f"chunk={chunk}"
+
+    def table_path(self, table: schemas.Table, chunk: str, *, asset: str = "", labeler: str | None = None) -> Path:
+        """Where a table of a partition lies; `rejects` needs the asset, `raw_coc` the labeler."""
+        name = f"{LABELER_PREFIX}{labeler}" if table is schemas.RAW_COC else table.name
+        return self.partition(table.asset or asset, chunk) / f"{name}.parquet"
+
+    def write_table(self, frame: pl.DataFrame, table: schemas.Table, path: Path, chunk: str) -> None:
+        """Writes the frame with the table's exact types and its `chunk` column; equal frames give equal bytes."""
+        whole = schemas.conform(frame.with_columns(chunk=pl.lit(chunk, pl.String)), table)
+        with self.publish(path) as temporary:
+            whole.write_parquet(temporary, compression="zstd", statistics=True)
+
+    def read_table(
+        self, table: schemas.Table, chunk: str, *, asset: str = "", labeler: str | None = None
+    ) -> pl.DataFrame:
+        path = self.table_path(table, chunk, asset=asset, labeler=labeler)
+        return schemas.conform(pl.read_parquet(path, hive_partitioning=False), table)
+
+    def labelers(self, chunk: str) -> list[str]:
+        """Labelers whose file this chunk holds, sorted."""
+        files = self.partition("raw_coc", chunk).glob(f"{LABELER_PREFIX}*.parquet")
+        return sorted(file.stem.removeprefix(LABELER_PREFIX) for file in files)
+
+    def read_labels(self, chunk: str) -> pl.DataFrame:
+        """Labels of every labeler of a chunk, by labeler and in file order."""
+        frames = [self.read_table(schemas.RAW_COC, chunk, labeler=name) for name in self.labelers(chunk)]
+        return pl.concat(frames) if frames else schemas.empty(schemas.RAW_COC)
+
+    def chunks(self) -> list[str]:
+        """Chunks of which any asset holds a partition, sorted."""
+        return sorted({path.name.removeprefix("chunk=") for path in self.root.glob("*/chunk=*") if path.is_dir()})
+
+    def relative(self, path: Path) -> str:
+        return path.relative_to(self.root).as_posix()
+
+    @contextmanager
+    def publish(self, path: Path) -> Iterator[Path]:
+        """A temporary path beside `path`; on success it is flushed to disk and renamed to it, on failure removed."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_name(f"{_TEMPORARY}{os.getpid()}-{path.name}")
+        try:
+            yield temporary
+            _flush(temporary)
+            os.replace(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+    def write_bytes(self, path: Path, data: bytes) -> None:
+        with self.publish(path) as temporary:
+            temporary.write_bytes(data)
+
+    def sweep(self, folder: Path) -> None:
+        """Removes what a killed writer left in a partition."""
+        for leftover in folder.rglob(f"{_TEMPORARY}*"):
+            shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink(missing_ok=True)
+
+    def keep_only(self, folder: Path, names: Iterable[str]) -> None:
+        """Removes files of an earlier run that the present one no longer makes; `names` are relative to the folder."""
+        wanted = {folder / name for name in names} | {folder / RECEIPT}
+        for path in sorted(folder.rglob("*"), reverse=True):
+            if path.is_dir():
+                _remove_if_empty(path)
+            elif path not in wanted:
+                path.unlink()
+
+
+def sha256_of_file(path: Path) -> str:
+    """sha256 of a file's content, hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _flush(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _remove_if_empty(folder: Path) -> None:
+    if not any(folder.iterdir()):
+        folder.rmdir()
