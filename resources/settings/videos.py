@@ -23,8 +23,8 @@ class VideoSettings(Section):
     )
     segment_height: int = Field(540, ge=2, description="largest height of a segment, pixels; never scaled up")
     crf: int = Field(26, ge=0, le=51, description="x264 constant rate factor of segments; lower is better and larger")
-    preset: Literal[
-        "ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow"
-    ] = Field("veryfast", description="x264 preset of segments; slower is smaller")
-    key_frame_every: int = Field(30, ge=1, description="largest distance of key frames in a segment, frames; for scrubbing")
-    clip_slack_s: float = Field(0.5, ge=0, description="how much of a clip's ends may lack video before it counts as short, s")
+    preset: Literal["ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow"] = (
+        Field("veryfast", description="x264 preset of segments; slower is smaller")
+    )
+    key_frame_every: int = Field(30, ge=1, description="largest distance of a segment's key frames, frames")
+    clip_slack_s: float = Field(0.5, ge=0, description="video that either end of a clip may lack, s")

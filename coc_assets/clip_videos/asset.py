@@ -1,0 +1,22 @@
+"""The Dagster asset `clip_videos`."""
+
+import dagster as dg
+
+from coc_assets.clip_videos.stage import STAGE
+from coc_assets.materialization import StageConfig, materialize_stage
+from coc_assets.partitions import CHUNKS
+from coc_assets.stage import Workspace
+
+
+@dg.asset(
+    partitions_def=CHUNKS,
+    deps=["dataset_files", *STAGE.upstream],
+    group_name="coc",
+    kinds={"ffmpeg"},
+    owners=["team:data"],
+)
+def clip_videos(
+    context: dg.AssetExecutionContext, config: StageConfig, workspace: dg.ResourceParam[Workspace]
+) -> dg.MaterializeResult:
+    """The 8 s of video around each keyframe, and the frames a model is shown."""
+    return materialize_stage(context, STAGE, workspace, config)
