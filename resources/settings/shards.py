@@ -48,7 +48,7 @@ class ShardSettings(Section):
     @classmethod
     def _whole(cls, splits: dict[str, float]) -> dict[str, float]:
         if not math.isclose(math.fsum(splits.values()), 1.0, abs_tol=1e-9):
-            raise ValueError(f"the shares of shards.splits add up to {math.fsum(splits.values())}, not 1")
+            raise ValueError(f"the shares of shards.splits add up to {math.fsum(splits.values()):g}, not 1")
         return splits
 
     @field_validator("labelers", "cameras")

@@ -1,0 +1,22 @@
+"""The Dagster asset `training_shards`."""
+
+import dagster as dg
+
+from coc_assets.materialization import StageConfig, materialize_stage
+from coc_assets.partitions import CHUNKS
+from coc_assets.stage import Workspace
+from coc_assets.training_shards.stage import STAGE
+
+
+@dg.asset(
+    partitions_def=CHUNKS,
+    deps=["dataset_files", *STAGE.upstream],
+    group_name="coc",
+    kinds={"tar"},
+    owners=["team:data"],
+)
+def training_shards(
+    context: dg.AssetExecutionContext, config: StageConfig, workspace: dg.ResourceParam[Workspace]
+) -> dg.MaterializeResult:
+    """WebDataset shards of frames, ego trajectory and reasoning text."""
+    return materialize_stage(context, STAGE, workspace, config)
