@@ -48,6 +48,9 @@ class AgreementThresholds(Section):
     turn_heading_deg: PositiveFloat = Field(15.0, description="heading change of a turn, degrees")
     lane_offset_m: PositiveFloat = Field(1.5, description="offset of a lane change, merge, split or pull-over, m")
     nudge_offset_m: PositiveFloat = Field(0.3, description="offset of a nudge, m")
+    underway_deg: PositiveFloat = Field(
+        2.0, description="heading change before the keyframe that shows a manoeuvre to that side under way, degrees"
+    )
     gentle_mps: PositiveFloat = Field(2.0, description="a claim may be one bucket off below this change of speed, m/s")
 
 
@@ -74,4 +77,6 @@ class FilterSettings(Section):
     agreement: AgreementThresholds = AgreementThresholds()
     grounding: GroundingThresholds = GroundingThresholds()
     text: TextThresholds = TextThresholds()
-    policy: str = Field("default", min_length=1, description="name of a packaged policy, or path of a policy's YAML file")
+    policy: str = Field(
+        "default", min_length=1, description="name of a packaged policy, or path of a policy's YAML file"
+    )

@@ -1,0 +1,32 @@
+"""Asset checks, a file an asset; each is a claim about one partition."""
+
+from __future__ import annotations
+
+from checks import (
+    clip_videos,
+    filtered_coc,
+    keyframe_segments,
+    meta_actions,
+    raw_coc,
+    training_shards,
+    trajectory_cache,
+)
+
+ASSET_CHECKS = [
+    trajectory_cache.clips_are_conserved,
+    trajectory_cache.tracks_are_in_the_rig_frame,
+    trajectory_cache.rejects_stay_few,
+    meta_actions.spans_cover_the_clip,
+    meta_actions.actions_match_the_motion,
+    keyframe_segments.keyframes_lie_inside_their_clips,
+    keyframe_segments.keyframe_ids_match_their_instants,
+    clip_videos.segments_span_the_window,
+    clip_videos.every_keyframe_has_a_segment,
+    raw_coc.labels_are_valid,
+    raw_coc.cited_tracks_are_in_the_history,
+    filtered_coc.every_ok_label_has_a_verdict,
+    filtered_coc.decisions_agree_with_the_motion,
+    filtered_coc.enough_labels_are_kept,
+    training_shards.kept_labels_become_samples,
+    training_shards.shards_equal_their_manifest,
+]

@@ -1,0 +1,89 @@
+"""From a claim about a partition to a Dagster asset check, recorded in the partition's receipt too."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import dagster as dg
+import polars as pl
+
+from checks.claims import Claim
+from coc_assets.partitions import CHUNKS
+from coc_assets.previews import preview_features
+from coc_assets.stage import Workspace
+from resources import schemas
+from resources.receipts import CheckRecord, record_check
+
+
+@dataclass(frozen=True)
+class Partition:
+    """What a check sees: the workspace, and the tables of one chunk."""
+
+    workspace: Workspace
+    chunk: str
+
+    def read(self, table: schemas.Table) -> pl.DataFrame:
+        return self.workspace.store.read_table(table, self.chunk)
+
+    def rejects(self, asset: str) -> pl.DataFrame:
+        return self.workspace.store.read_table(schemas.REJECTS, self.chunk, asset=asset)
+
+    @property
+    def labels(self) -> pl.DataFrame:
+        """Labels of the labeler of this run."""
+        return self.workspace.store.read_table(schemas.RAW_COC, self.chunk, labeler=self.workspace.settings.labeler)
+
+    @property
+    def all_labels(self) -> pl.DataFrame:
+        """Labels of every labeler."""
+        return self.workspace.store.read_labels(self.chunk)
+
+
+def partition_check(
+    asset: str, *, blocking: bool
+) -> Callable[[Callable[[Partition], Claim]], dg.AssetChecksDefinition]:
+    """Makes an asset check, one result a partition, of a function that states a claim.
+
+    Args:
+        asset: the asset it guards.
+        blocking: an ERROR keeps downstream assets of the same run from being made.
+    """
+
+    def decorate(state: Callable[[Partition], Claim]) -> dg.AssetChecksDefinition:
+        with preview_features():
+
+            @dg.asset_check(
+                asset=asset, name=state.__name__, description=state.__doc__, blocking=blocking, partitions_def=CHUNKS
+            )
+            def check(
+                context: dg.AssetCheckExecutionContext, workspace: dg.ResourceParam[Workspace]
+            ) -> dg.AssetCheckResult:
+                claim = state(Partition(workspace, context.partition_key))
+                record = CheckRecord(
+                    passed=claim.passed, severity=claim.severity, blocking=blocking, description=claim.description
+                )
+                record_check(workspace.store, asset, context.partition_key, state.__name__, record)
+                return _result(claim)
+
+            return check
+
+    return decorate
+
+
+def _result(claim: Claim) -> dg.AssetCheckResult:
+    return dg.AssetCheckResult(
+        passed=claim.passed,
+        severity=dg.AssetCheckSeverity[claim.severity],
+        description=claim.description,
+        metadata={
+            "figure": dg.MetadataValue.text(str(claim.figure)),
+            "threshold": dg.MetadataValue.text(str(claim.threshold)),
+            "worst_rows": dg.MetadataValue.md(_markdown(claim.worst)),
+        },
+    )
+
+
+def _markdown(rows: pl.DataFrame) -> str:
+    if rows.is_empty():
+        return "none"
+    header = ["| " + " | ".join(rows.columns) + " |", "|" + "---|" * rows.width]
+    return "\n".join(header + ["| " + " | ".join(map(str, row)) + " |" for row in rows.iter_rows()])

@@ -1,0 +1,144 @@
+from __future__ import annotations
+
+import itertools
+
+import polars as pl
+import pytest
+
+from coc_assets.filtered_coc.build import build, measure
+from coc_assets.filtered_coc.policy import load_policy
+from resources import schemas
+from resources.settings.filtering import FilterSettings
+from tests.coc_assets.filtered_coc.made import KEYFRAME, boxes, component, drive, keyframes, label, labels, ramp
+
+SETTINGS = FilterSettings()
+DEFAULT = load_policy("default")
+KEYS = keyframes(KEYFRAME)
+BRAKING = drive(ramp((KEYFRAME + 5, 12), (KEYFRAME + 35, 5)))
+STEADY = drive(12.0)
+LEAD = boxes("7", first_us=0, last_us=8_000_000, x_m=18.0)
+
+FOLLOWING = label(
+    longitudinal_decision="lead_obstacle_following",
+    components=[component(track_id="7")],
+    trace="Slow down because the lead vehicle 18 m ahead slows.",
+)
+
+
+def judged(row: dict[str, object], trajectories: pl.DataFrame, tracks: pl.DataFrame = LEAD) -> tuple[str, list[str]]:
+    made = build(labels(row), KEYS, trajectories, tracks, SETTINGS, DEFAULT)
+    return made["filtered_coc"].select("verdict", "reasons").row(0)
+
+
+@pytest.mark.parametrize(
+    ("row", "trajectories", "verdict", "reason"),
+    [
+        pytest.param(FOLLOWING, BRAKING, "keep", None, id="sound"),
+        pytest.param(label(), STEADY, "keep", None, id="nothing happens"),
+        pytest.param(label(longitudinal_decision="yield"), STEADY, "reject", "longitudinal_disagrees", id="no yield"),
+        pytest.param(label(), BRAKING, "reject", "longitudinal_disagrees", id="says steady, brakes"),
+        pytest.param(
+            label(lateral_decision="turn", lateral_direction="left"),
+            STEADY,
+            "review",
+            "lateral_disagrees",
+            id="no turn",
+        ),
+        pytest.param(
+            label(lateral_decision="turn", lateral_direction="left"),
+            drive(12.0, ramp((KEYFRAME, 0.0), (KEYFRAME + 10, -0.02))),
+            "reject",
+            "opposite_direction",
+            id="turns the other way",
+        ),
+        pytest.param(
+            FOLLOWING | {"components": [component(track_id="8")]},
+            BRAKING,
+            "reject",
+            "unknown_track",
+            id="invented track",
+        ),
+        pytest.param(
+            FOLLOWING | {"components": [component(phrase="a pedestrian")]},
+            BRAKING,
+            "review",
+            "ungrounded_object",
+            id="nobody",
+        ),
+        pytest.param(FOLLOWING | {"trace": "Stop <|x|> now please"}, BRAKING, "reject", "forbidden_tokens", id="token"),
+        pytest.param(FOLLOWING | {"trace": ""}, BRAKING, "reject", "empty_text", id="no text"),
+        pytest.param(
+            label(trace="Keep the speed although the traffic light is red"),
+            STEADY,
+            "review",
+            "red_light_without_slowing",
+            id="runs a red light",
+        ),
+        pytest.param(
+            label(trace="Stop because of the stop line ahead"), STEADY, "reject", "stop_without_slowing", id="no stop"
+        ),
+        pytest.param(label(), STEADY.head(KEYFRAME + 15), "review", "too_little_motion", id="clip ends"),
+        pytest.param(label(frame=60), STEADY, "reject", "keyframe_gone", id="keyframe gone"),
+    ],
+)
+def test_default_policy(row: dict[str, object], trajectories: pl.DataFrame, verdict: str, reason: str | None) -> None:
+    found, reasons = judged(row, trajectories)
+    assert found == verdict
+    assert reasons[:1] == ([reason] if reason else [])
+
+
+def test_every_rule_of_the_default_policy_looks_at_something_measured() -> None:
+    made = measure(labels(FOLLOWING), KEYS, BRAKING, LEAD, SETTINGS)
+    figures = set(made.select("instrument", "name").iter_rows())
+    assert {(rule.instrument, rule.name) for rule in DEFAULT.rules} <= figures
+
+
+def test_conservation() -> None:
+    """Each usable label has one verdict, each rejected or unusable one a reject, and nothing else is in the tables."""
+    rows = labels(
+        FOLLOWING,
+        FOLLOWING | {"labeler": "model", "label_id": "m1", "longitudinal_decision": "set_speed_tracking"},
+        label(labeler="other", status="refused", reason="policy"),
+    )
+    made = build(rows, KEYS, BRAKING, LEAD, SETTINGS, DEFAULT)
+    assert dict(made["filtered_coc"].select("label_id", "verdict").iter_rows()) == {
+        FOLLOWING["label_id"]: "keep",
+        "m1": "reject",
+    }
+    assert sorted(made["rejects"]["reason"]) == ["longitudinal_disagrees", "status_refused"]
+    assert set(made["measurements"]["label_id"]) == {FOLLOWING["label_id"], "m1"}
+    for name, table in {
+        "measurements": schemas.MEASUREMENTS, "filtered_coc": schemas.VERDICTS, "rejects": schemas.REJECTS
+    }.items():  # fmt: skip
+        assert made[name].schema == table.schema
+        assert set(made[name]["chunk"]) == {"0000"}
+    assert not made["measurements"].select(schemas.MEASUREMENTS.key).is_duplicated().any()
+
+
+def test_order_of_the_inputs_does_not_matter() -> None:
+    rows = labels(*(label(frame, labeler=name, components=[component(track_id="7")]) for frame, name in
+                    itertools.product((20, 40, 60, 80), ("rules", "model"))))  # fmt: skip
+    made = build(rows, keyframes(20, 40, 60, 80), BRAKING, LEAD, SETTINGS, DEFAULT)
+    shuffled = [
+        frame.sample(fraction=1.0, shuffle=True, seed=3) for frame in (rows, keyframes(20, 40, 60, 80), BRAKING, LEAD)
+    ]
+    again = build(*shuffled, SETTINGS, DEFAULT)
+    for name, frame in made.items():
+        assert frame.equals(again[name]), name
+    assert made["measurements"].equals(made["measurements"].sort("label_id", "instrument", "name"))
+
+
+def test_policy_changes_verdicts_and_no_measurement() -> None:
+    lax = DEFAULT.model_copy(update={"name": "lax", "rules": ()})
+    strict, open_ = (build(labels(label()), KEYS, BRAKING, LEAD, SETTINGS, policy) for policy in (DEFAULT, lax))
+    assert strict["measurements"].equals(open_["measurements"])
+    assert (strict["filtered_coc"]["verdict"][0], open_["filtered_coc"]["verdict"][0]) == ("reject", "keep")
+
+
+def test_empty_chunk() -> None:
+    made = build(
+        schemas.empty(schemas.RAW_COC), schemas.empty(schemas.KEYFRAMES), schemas.empty(schemas.TRAJECTORIES),
+        schemas.empty(schemas.TRACKS), SETTINGS, DEFAULT,
+    )  # fmt: skip
+    assert {name: frame.height for name, frame in made.items()} == {"measurements": 0, "filtered_coc": 0, "rejects": 0}
+    assert made["filtered_coc"].schema == schemas.VERDICTS.schema

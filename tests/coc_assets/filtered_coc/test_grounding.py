@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+import polars as pl
+import pytest
+
+from coc_assets.filtered_coc.grounding import measure
+from resources import schemas
+from resources.settings.filtering import GroundingThresholds
+from tests.coc_assets.filtered_coc.made import KEYFRAME, boxes, component, figures, label, labels
+
+T0 = KEYFRAME * 100_000
+LEAD = boxes("7", first_us=0, last_us=T0 + 3_000_000, x_m=20.0)
+THRESHOLDS = GroundingThresholds()
+
+
+def measured(*components: dict[str, object], tracks: pl.DataFrame = LEAD) -> dict[str, float | None]:
+    return figures(measure(labels(label(components=list(components))), tracks, THRESHOLDS))
+
+
+@pytest.mark.parametrize(
+    ("track_id", "tracks", "unknown", "far"),
+    [
+        pytest.param("7", LEAD, 0, 0, id="seen"),
+        pytest.param("8", LEAD, 1, 0, id="no such track"),
+        pytest.param("7", boxes("7", first_us=T0 + 100_000, last_us=T0 + 900_000, x_m=9), 1, 0, id="seen only later"),
+        pytest.param("7", boxes("7", first_us=T0, last_us=T0, x_m=9), 0, 0, id="seen at the keyframe"),
+        pytest.param("7", boxes("7", first_us=0, last_us=T0 - 2_100_000, x_m=9), 1, 0, id="seen only too early"),
+        pytest.param("7", boxes("7", first_us=0, last_us=T0 - 2_000_000, x_m=9), 0, 0, id="seen as the window begins"),
+        pytest.param("7", boxes("7", first_us=0, last_us=T0, x_m=-100), 0, 0, id="just in range, behind"),
+        pytest.param("7", boxes("7", first_us=0, last_us=T0, x_m=100.1), 0, 1, id="out of range"),
+        pytest.param("7", boxes("7", first_us=0, last_us=T0, x_m=9, clip_id="d"), None, None, id="clip without tracks"),
+    ],
+)
+def test_cited_tracks(track_id: str, tracks: pl.DataFrame, unknown: float | None, far: float | None) -> None:
+    found = measured(component(track_id=track_id), tracks=tracks)
+    assert found["cited_tracks"] == 1
+    assert (found["unknown_tracks"], found["tracks_out_of_range"]) == (unknown, far)
+
+
+PERSON_FAR = boxes("p", label_class="person", first_us=0, last_us=T0, x_m=120.0)
+
+
+@pytest.mark.parametrize(
+    ("cited", "tracks", "ungrounded"),
+    [
+        pytest.param(component(phrase="the lead vehicle"), LEAD, 0, id="a vehicle is there"),
+        pytest.param(component(phrase="Pedestrians on the crosswalk"), LEAD, 1, id="no person is there"),
+        pytest.param(component(phrase="pedestrian"), pl.concat([LEAD, PERSON_FAR]), 1, id="the person is too far"),
+        pytest.param(component(phrase="a motorcycle"), LEAD, 1, id="no rider is there"),
+        pytest.param(component(phrase="something"), LEAD, 0, id="of no known kind"),
+        pytest.param(
+            component(phrase="actor", attributes=[{"key": "type", "value": "person"}]), LEAD, 1, id="kind in attributes"
+        ),
+        pytest.param(component(phrase="pedestrian", category="road_event"), LEAD, 0, id="no critical object"),
+        pytest.param(component(phrase="pedestrian", track_id="7"), LEAD, 0, id="cited by its track"),
+        pytest.param(
+            component(phrase="pedestrian"), boxes("7", first_us=T0 + 1, last_us=T0 + 200_000, x_m=9), None, id="blind"
+        ),
+        pytest.param(component(phrase="pedestrian"), schemas.empty(schemas.TRACKS), None, id="no tracks at all"),
+    ],
+)
+def test_ungrounded_objects(cited: dict[str, object], tracks: pl.DataFrame, ungrounded: float | None) -> None:
+    assert measured(cited, tracks=tracks)["ungrounded_objects"] == ungrounded
+
+
+@pytest.mark.parametrize(
+    ("seen_from_us", "seen_to_us", "outside"),
+    [
+        (T0 - 1_000_000, T0, 0),
+        (T0 - 3_000_000, T0 - 2_000_000, 0),
+        (T0 - 3_000_000, T0 - 2_100_000, 1),
+        (T0 + 1, T0 + 500_000, 1),
+        (None, None, 0),
+    ],
+)
+def test_causes_outside_history(seen_from_us: int | None, seen_to_us: int | None, outside: float) -> None:
+    cited = component(category="traffic_light", seen_from_us=seen_from_us, seen_to_us=seen_to_us)
+    assert measured(cited)["causes_outside_history"] == outside
+
+
+def test_counts_and_details() -> None:
+    cited = [
+        component(track_id="7"),
+        component(rank=2, phrase="a truck", track_id="9"),
+        component(rank=3, track_id="8"),
+    ]
+    made = measure(labels(label(components=cited)), LEAD, THRESHOLDS)
+    assert made.schema == schemas.MEASUREMENTS.schema
+    unknown = made.row(by_predicate=pl.col("name") == "unknown_tracks", named=True)
+    assert (unknown["value"], unknown["detail"]) == (2, "a truck [9]; the lead vehicle [8]")
+    assert figures(made)["uncited_objects"] == 0
+
+
+@pytest.mark.parametrize("components", [[], None])
+def test_a_label_that_cites_nothing_has_nothing_wrong(components: list[object] | None) -> None:
+    found = figures(measure(labels(label(components=components)), LEAD, THRESHOLDS))
+    assert set(found.values()) == {0.0}
+
+
+def test_labels_of_one_clip_are_judged_by_their_own_history() -> None:
+    """The same track, cited before and after it appears."""
+    cited = [component(track_id="7")]
+    rows = labels(label(frame=20, components=cited), label(frame=60, components=cited))
+    made = measure(rows, boxes("7", first_us=4_500_000, last_us=8_000_000, x_m=9), THRESHOLDS)
+    assert [figures(made, label_id)["unknown_tracks"] for label_id in rows["label_id"]] == [1, 0]
