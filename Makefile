@@ -37,9 +37,9 @@ $(STAMP):
 	@rm -rf $(VENV)
 	@if command -v uv >/dev/null; then \
 	  uv venv --quiet --python "$$(command -v $(PYTHON))" $(VENV); \
-	  uv pip install --quiet --python $(BIN)/python "$(TORCH)"; \
-	  uv pip install --quiet --python $(BIN)/python --no-deps -r $(LOCK); \
-	  uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .; \
+	  uv pip install --quiet --compile-bytecode --python $(BIN)/python "$(TORCH)"; \
+	  uv pip install --quiet --compile-bytecode --python $(BIN)/python --no-deps -r $(LOCK); \
+	  uv pip install --quiet --compile-bytecode --python $(BIN)/python --no-deps --no-build-isolation -e .; \
 	else \
 	  $(PYTHON) -m venv $(VENV); \
 	  $(BIN)/python -m pip install --quiet "$(TORCH)"; \

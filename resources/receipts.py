@@ -57,6 +57,7 @@ class Receipt(BaseModel):
     status: Literal["done", "failed"]
     data_version: str = ""
     fingerprints: dict[str, Fingerprint] = Field(default_factory=dict, description="by labeler; `whole` elsewhere")
+    dataset: str | None = Field(None, description="root of the dataset it was made from")
     input_files: dict[str, InputFile] = Field(default_factory=dict)
     outputs: dict[str, str] = Field(default_factory=dict, description="file in the partition → sha256")
     counts: dict[str, int] = Field(default_factory=dict, description="rows by table")

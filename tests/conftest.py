@@ -7,6 +7,10 @@ from pathlib import Path
 
 import pytest
 
+# A developer's own settings must not decide what the tests see.
+for _name in [name for name in os.environ if name.startswith("COC_") and name != "COC_SHARED_DATA"] + ["DAGSTER_HOME"]:
+    os.environ.pop(_name, None)
+
 _BESIDE = Path(__file__).resolve().parents[1].parent / "shared" / "data"
 
 
@@ -17,3 +21,23 @@ def shared_data() -> Path:
     if not (root / "golden-visible").is_dir():
         pytest.skip(f"no reference data at {root}")
     return root
+
+
+@pytest.fixture(scope="session")
+def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A generated dataset of two chunks with six clips each, without pictures and defects. Not to be changed."""
+    from coc_assets.sample.generate import generate
+
+    root = tmp_path_factory.mktemp("sample") / "dataset"
+    generate(root, chunks=2, clips=6, video=False, defects=False)
+    return root
+
+
+@pytest.fixture(scope="session")
+def sample_store(sample: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store with all assets of `sample`, made by `coc run`. Not to be changed."""
+    from coc_assets.cli import main
+
+    store = tmp_path_factory.mktemp("sample_store") / "store"
+    assert main(["run", "--dataset", str(sample), "--store", str(store)]) == 0
+    return store

@@ -1,0 +1,489 @@
+"""The `coc` command: thin over the stages, Dagster and the store.
+
+Exit status: 0 done, 1 a partition failed or a check of ERROR severity did, 2 usage, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import sys
+from collections import Counter
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from resources.dataset import DatasetError
+from resources.settings import Settings, SettingsError, load_settings
+from resources.sql import QueryError
+
+if TYPE_CHECKING:
+    import polars as pl
+    from rich.console import Console
+
+    from coc_assets.running import ChunkResult
+    from coc_assets.stage import Workspace
+    from coc_assets.status import ChunkStatus
+
+DONE, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
+ASSETS = (
+    "trajectory_cache",
+    "meta_actions",
+    "keyframe_segments",
+    "clip_videos",
+    "raw_coc",
+    "filtered_coc",
+    "training_shards",
+)
+OPTIONAL_ASSETS = ("trajdata_cache",)
+EXPORTS = ("meta-actions", "keyframes", "cot-yaml", "jsonl")
+
+
+class UsageError(Exception):
+    """The command cannot start as it was given; the message says why and what would work."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command and returns its exit status."""
+    from coc_assets.stage import StageError
+
+    options = build_parser().parse_args(arguments)
+    try:
+        return options.run(options)
+    except (UsageError, SettingsError, DatasetError, QueryError, StageError) as error:
+        _stderr().print(f"[bold red]coc {options.command}:[/] ", end="")
+        _stderr().print(str(error), markup=False, highlight=False)
+        return USAGE
+    except KeyboardInterrupt:
+        _stderr().print("Interrupted. What is finished stays; the same command goes on from there.")
+        return INTERRUPTED
+    except BrokenPipeError:
+        return DONE
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The whole command line, in one place; docs/commands.md is checked against it."""
+    parser = argparse.ArgumentParser(prog="coc", description="Driving clips to Chain-of-Causation training data.")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    sample = _command(commands, "sample", _sample, "generate a sample dataset in the PhysicalAI-AV layout")
+    sample.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to make")
+    sample.add_argument("--chunks", type=_positive, default=3, metavar="N", help="chunks (default 3)")
+    sample.add_argument("--clips", type=_positive, default=12, metavar="N", help="clips a chunk (default 12)")
+    sample.add_argument("--seed", type=int, default=0, metavar="N", help="another seed, other scenes (default 0)")
+    sample.add_argument("--no-video", action="store_true", help="leave the camera out")
+    sample.add_argument("--no-defects", action="store_true", help="no defective clips")
+    sample.add_argument("--burn-in", action="store_true", help="burn frame numbers into the picture")
+
+    run = _command(commands, "run", _run, "materialise the assets through Dagster; what is fresh is skipped")
+    run.add_argument("--dataset", type=Path, metavar="DIR", help="dataset root (else COC_DATASET or coc.yaml)")
+    _add_store(run)
+    run.add_argument("--chunks", metavar="0-3,7", help="the dataset's chunks to do (default all)")
+    run.add_argument("--select", nargs="+", metavar="ASSET", choices=ASSETS + OPTIONAL_ASSETS, help="only these assets")
+    run.add_argument("--labeler", metavar="NAME", help="labeler of raw_coc (default rules)")
+    run.add_argument("--jobs", type=_positive, default=1, metavar="N", help="processes, a chunk each (default 1)")
+    run.add_argument("--force", action="store_true", help="make again what is fresh")
+
+    status = _command(commands, "status", _status, "chunks by stages, from the receipts")
+    _add_store(status)
+
+    sql = _command(commands, "sql", _sql, "one read-only SELECT over every table")
+    _add_store(sql)
+    sql.add_argument("--format", choices=("table", "csv", "json", "parquet"), default="table", help="default table")
+    sql.add_argument(
+        "query", metavar="SELECT", help='for example "SELECT action, count(*) FROM meta_actions GROUP BY 1"'
+    )
+
+    export = _command(commands, "export", _export, "write the interchange forms that other tools read")
+    export.add_argument("what", choices=EXPORTS)
+    _add_store(export)
+    export.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to write to")
+
+    bench = _command(commands, "bench", _bench, "measure egomotion zips to keyframes, as ratios in one run")
+    bench.add_argument("--dataset", type=Path, metavar="DIR", help="dataset root")
+    bench.add_argument("--json", action="store_true", help="one JSON object instead of a table")
+    return parser
+
+
+def _command(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser],
+    name: str,
+    run: Callable[[argparse.Namespace], int],
+    about: str,
+) -> argparse.ArgumentParser:
+    parser = commands.add_parser(name, help=about, description=about[0].upper() + about[1:] + ".")
+    parser.set_defaults(run=run)
+    return parser
+
+
+def _add_store(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--store", type=Path, metavar="DIR", help="store (else COC_STORE or coc.yaml; default ./store)")
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"must be 1 or more, got {value}")
+    return value
+
+
+# ---- coc sample -----------------------------------------------------------------------------------------------------
+
+
+def _sample(options: argparse.Namespace) -> int:
+    from coc_assets.sample.generate import SampleError, generate
+
+    total = options.chunks * options.clips
+    with _progress_bar("clips") as (bar, task):
+        bar.update(task, total=total)
+        try:
+            made = generate(
+                options.out,
+                chunks=options.chunks,
+                clips=options.clips,
+                seed=options.seed,
+                video=not options.no_video,
+                defects=not options.no_defects,
+                burn_in=options.burn_in,
+                progress=lambda done, of: bar.update(task, completed=done, total=of),
+            )
+        except SampleError as error:
+            raise UsageError(str(error)) from None
+    print(f"{made.clips} clips in {made.chunks} chunks, {made.defective} of them defective, in {options.out}")
+    return DONE
+
+
+# ---- coc run --------------------------------------------------------------------------------------------------------
+
+
+def _run(options: argparse.Namespace) -> int:
+    from coc_assets.stage import Workspace
+
+    settings = load_settings(dataset=options.dataset, store=options.store, labeler=options.labeler)
+    _require_labeler(settings)
+    workspace = Workspace(settings)
+    chunks = parse_chunks(options.chunks, workspace.root.chunks(), settings)
+    results = _materialize(workspace, chunks, options)
+    return _report_run(workspace, chunks, results)
+
+
+def _require_labeler(settings: Settings) -> None:
+    from coc_assets.raw_coc.stage import LABELERS
+
+    if settings.labeler not in LABELERS:
+        raise UsageError(f"No labeler {settings.labeler!r}. There are: {', '.join(sorted(LABELERS))}.")
+
+
+def parse_chunks(spec: str | None, known: Sequence[str], settings: Settings) -> list[str]:
+    """Chunk ids of a specification such as `0-3,7`; all known ones where none is given.
+
+    Raises:
+        UsageError: it is malformed, or names chunks that the dataset does not have.
+    """
+    if spec is None:
+        return list(known)
+    wanted: list[str] = []
+    for part in spec.split(","):
+        first, dash, last = part.strip().partition("-")
+        if not first.isdigit() or (dash and not last.isdigit()):
+            raise UsageError(f"--chunks takes numbers and ranges such as 0-3,7; cannot read {part.strip()!r}.")
+        wanted += [f"{number:04d}" for number in range(int(first), int(last or first) + 1)]
+    unknown = sorted(set(wanted) - set(known))
+    if unknown:
+        has = f"{known[0]} to {known[-1]} ({len(known)})" if len(known) > 8 else ", ".join(known)
+        raise UsageError(f"{settings.dataset} has no egomotion for chunk {', '.join(unknown)}. It has: {has}.")
+    return sorted(set(wanted))
+
+
+def _materialize(workspace: Workspace, chunks: list[str], options: argparse.Namespace) -> list[ChunkResult]:
+    from coc_assets.definitions import build_definitions
+    from coc_assets.instances import open_instance
+    from coc_assets.partitions import register_chunks
+    from coc_assets.running import plan_chunk, required_checks, run_plans
+
+    with open_instance(workspace.settings.store) as instance:
+        register_chunks(instance, chunks)
+    checks = required_checks(build_definitions(workspace))
+    selected = options.select or list(ASSETS)
+    plans = [plan_chunk(workspace, chunk, selected, checks, force=options.force) for chunk in chunks]
+    _stderr().print(_plan_line(plans))
+    results: list[ChunkResult] = []
+    with _progress_bar("stages") as (bar, task):
+        bar.update(task, total=sum(len(plan.due) for plan in plans))
+
+        def finished(result: ChunkResult) -> None:
+            results.append(result)
+            due = sum(len(plan.due) for plan in plans if plan.chunk in {done.chunk for done in results})
+            bar.update(task, completed=due, description=f"chunk {result.chunk}")
+
+        def within(chunk: str, stage: str, done: int, total: int) -> None:
+            bar.update(task, description=f"chunk {chunk} {stage} {done}/{total}")
+
+        run_plans(
+            workspace.settings, plans, jobs=options.jobs, force=options.force, on_result=finished, on_progress=within
+        )
+    return results
+
+
+def _plan_line(plans: Sequence[object]) -> str:
+    due = sum(len(plan.due) for plan in plans)  # type: ignore[attr-defined]
+    fresh = sum(len(plan.fresh) for plan in plans)  # type: ignore[attr-defined]
+    return f"{len(plans)} chunks: {due} stages to make, {fresh} fresh."
+
+
+def _report_run(workspace: Workspace, chunks: list[str], results: Sequence[ChunkResult]) -> int:
+    from coc_assets.status import store_status
+
+    statuses = store_status(workspace, chunks)
+    _print_status(workspace, statuses)
+    for result in results:
+        for message in (*result.failures, *result.failed_checks):
+            _stderr().print(f"chunk {result.chunk}: {message}", style="red", markup=False, highlight=False)
+    failed = any(not result.ok for result in results) or any(status.failed_checks for status in statuses)
+    return FAILED if failed else DONE
+
+
+# ---- coc status -----------------------------------------------------------------------------------------------------
+
+
+def _status(options: argparse.Namespace) -> int:
+    from coc_assets.stage import Workspace
+    from coc_assets.status import store_status, with_recorded_dataset
+
+    settings = load_settings(store=options.store)
+    if not settings.store.is_dir():
+        raise UsageError(f"No store at {settings.store}. Make one: coc run --dataset DIR --store {settings.store}")
+    workspace = Workspace(with_recorded_dataset(settings))
+    statuses = store_status(workspace)
+    _print_status(workspace, statuses)
+    broken = any(status.failed_checks or "failed" in status.states.values() for status in statuses)
+    return FAILED if broken else DONE
+
+
+_MARKS = {
+    "done": "[green]done[/]",
+    "failed": "[bold red]failed[/]",
+    "stale": "[yellow]stale[/]",
+    "missing": "[dim]–[/]",
+}
+_HEADINGS = {
+    "trajectory_cache": "cache",
+    "meta_actions": "acts",
+    "keyframe_segments": "keyfr.",
+    "clip_videos": "videos",
+    "raw_coc": "raw",
+    "filtered_coc": "filter",
+    "training_shards": "shards",
+}
+_CLIP_FIGURES = {"clips": "clips", "rejected": "rej.", "labels": "labels"}
+_FULL_TABLE = 40  # more chunks than this are summed up by stage
+
+
+def _print_status(workspace: Workspace, statuses: Sequence[ChunkStatus]) -> None:
+    from coc_assets.status import FIGURES, totals
+
+    console = _stdout()
+    console.print(_chunk_table(statuses) if len(statuses) <= _FULL_TABLE else _stage_table(statuses))
+    summed = totals(statuses)
+    console.print("  ".join(f"{summed[name]} {name}" for name in FIGURES))
+    reasons = sum((status.reasons for status in statuses), Counter())
+    if reasons:
+        console.print(
+            "left out or degraded: " + ", ".join(f"{count} {reason}" for reason, count in sorted(reasons.items()))
+        )
+    for status in statuses:
+        for check in status.failed_checks:
+            console.print(f"check failed: chunk {status.chunk} {check}", style="red", markup=False)
+    console.print(f"store: {workspace.settings.store}", highlight=False)
+
+
+def _chunk_table(statuses: Sequence[ChunkStatus]) -> object:
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    table.add_column("chunk")
+    for asset in ASSETS:
+        table.add_column(_HEADINGS[asset])
+    for heading in _CLIP_FIGURES.values():
+        table.add_column(heading, justify="right")
+    for status in statuses:
+        marks = [_MARKS[status.states[name]] for name in ASSETS]
+        table.add_row(status.chunk, *marks, *(str(status.figures[name]) for name in _CLIP_FIGURES))
+    return table
+
+
+def _stage_table(statuses: Sequence[ChunkStatus]) -> object:
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    for name in ("stage", "done", "failed", "stale", "missing"):
+        table.add_column(name, justify="left" if name == "stage" else "right")
+    for asset in ASSETS:
+        states = Counter(status.states[asset] for status in statuses)
+        table.add_row(asset, *(str(states[state]) for state in ("done", "failed", "stale", "missing")))
+    return table
+
+
+# ---- coc sql --------------------------------------------------------------------------------------------------------
+
+
+def _sql(options: argparse.Namespace) -> int:
+    from resources.sql import query
+    from resources.store import Store
+
+    settings = load_settings(store=options.store)
+    if not settings.store.is_dir():
+        raise UsageError(f"No store at {settings.store}. Make one: coc run --dataset DIR --store {settings.store}")
+    _write_rows(query(Store(settings.store), options.query), options.format)
+    return DONE
+
+
+def _write_rows(rows: pl.DataFrame, form: str) -> None:
+    if form == "json":
+        print(json.dumps(rows.to_dicts(), default=str, ensure_ascii=False))
+    elif form == "csv":
+        sys.stdout.write(_without_nesting(rows).write_csv())
+    elif form == "parquet":
+        _write_parquet(rows)
+    else:
+        _stdout().print(_rich_rows(rows))
+
+
+def _write_parquet(rows: pl.DataFrame) -> None:
+    if sys.stdout.isatty():
+        raise UsageError(
+            "--format parquet writes bytes; send them to a file: coc sql --format parquet … > rows.parquet"
+        )
+    buffer = io.BytesIO()
+    rows.write_parquet(buffer)
+    sys.stdout.buffer.write(buffer.getvalue())
+
+
+def _without_nesting(rows: pl.DataFrame) -> pl.DataFrame:
+    """CSV has no lists: they become JSON text."""
+    import polars as pl
+
+    nested = [name for name, dtype in rows.schema.items() if dtype.is_nested()]
+    as_json = [pl.Series(name, [json.dumps(value, default=str) for value in rows[name].to_list()]) for name in nested]
+    return rows.with_columns(as_json)
+
+
+def _rich_rows(rows: pl.DataFrame) -> object:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False)
+    for name, dtype in rows.schema.items():
+        table.add_column(name, justify="right" if dtype.is_numeric() else "left", overflow="fold")
+    for row in rows.iter_rows():
+        table.add_row(*(Text(_cell(value)) for value in row))
+    return table
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    if isinstance(value, (list, dict)):
+        return json.dumps(value, default=str, ensure_ascii=False)
+    return "" if value is None else str(value)
+
+
+# ---- coc export -----------------------------------------------------------------------------------------------------
+
+
+def _export(options: argparse.Namespace) -> int:
+    from coc_assets.exports import export
+    from coc_assets.stage import Workspace
+
+    workspace = Workspace(load_settings(store=options.store))
+    chunks = workspace.store.chunks()
+    if not chunks:
+        raise UsageError(
+            f"No chunks in {workspace.settings.store}. Make some: coc run --dataset DIR --store {workspace.settings.store}"
+        )
+    with _progress_bar("chunks") as (bar, task):
+        written = export(
+            options.what,
+            workspace,
+            chunks,
+            options.out,
+            progress=lambda done: bar.update(task, completed=done, total=len(chunks)),
+        )
+    print(f"{written} in {options.out}")
+    return DONE
+
+
+# ---- coc bench ------------------------------------------------------------------------------------------------------
+
+
+def _bench(options: argparse.Namespace) -> int:
+    from coc_assets.bench.bench import bench_table, run_bench
+
+    settings = load_settings(dataset=options.dataset)
+    if settings.dataset is None:
+        raise UsageError("No dataset named. Pass --dataset DIR or set COC_DATASET.")
+    figures = run_bench(settings.dataset)
+    if options.json:
+        print(json.dumps(figures))
+    else:
+        _stdout().print(bench_table(figures))
+    return DONE
+
+
+_UNLIMITED = 10_000  # columns: what goes to a file or a pipe is not folded
+
+
+# ---- what is printed where ------------------------------------------------------------------------------------------
+
+
+def _stdout() -> Console:
+    from rich.console import Console
+
+    return Console(highlight=False, width=None if sys.stdout.isatty() else _UNLIMITED)
+
+
+def _stderr() -> Console:
+    from rich.console import Console
+
+    return Console(stderr=True, soft_wrap=True, highlight=False)
+
+
+class _progress_bar:
+    """A progress bar on stderr with rate and time left; silent where stderr is no terminal."""
+
+    def __init__(self, unit: str) -> None:
+        from rich.progress import (
+            BarColumn,
+            MofNCompleteColumn,
+            Progress,
+            SpinnerColumn,
+            TextColumn,
+            TimeElapsedColumn,
+            TimeRemainingColumn,
+        )
+
+        self._unit = unit
+        self._bar = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn(unit),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            console=_stderr(),
+            transient=True,
+            disable=not sys.stderr.isatty(),
+        )
+
+    def __enter__(self):  # noqa: ANN204 - rich's Progress and TaskID
+        self._bar.__enter__()
+        return self._bar, self._bar.add_task(self._unit, total=None)
+
+    def __exit__(self, *exception: object) -> None:
+        self._bar.__exit__(*exception)  # type: ignore[arg-type]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,52 @@
+"""The one Definitions object. It assembles and nothing else."""
+
+from __future__ import annotations
+
+import dagster as dg
+
+from checks import ASSET_CHECKS
+from coc_assets.clip_videos.asset import clip_videos
+from coc_assets.dataset_files import dataset_files
+from coc_assets.filtered_coc.asset import filtered_coc
+from coc_assets.jobs import label_chunk
+from coc_assets.keyframe_segments.asset import keyframe_segments
+from coc_assets.materialization import with_stage_facts
+from coc_assets.meta_actions.asset import meta_actions
+from coc_assets.raw_coc.asset import raw_coc
+from coc_assets.schedules import observe_dataset
+from coc_assets.sensors import label_new_chunks, register_chunks
+from coc_assets.stage import Workspace
+from coc_assets.stages import OPTIONAL_STAGES, STAGES
+from coc_assets.training_shards.asset import training_shards
+from coc_assets.trajdata_cache.asset import trajdata_cache
+from coc_assets.trajectory_cache.asset import trajectory_cache
+from resources.settings import load_settings
+
+CHAIN = (
+    trajectory_cache,
+    meta_actions,
+    keyframe_segments,
+    clip_videos,
+    raw_coc,
+    filtered_coc,
+    training_shards,
+)
+OPTIONAL = (trajdata_cache,)  # in no job; `coc run --select` and the UI make them
+
+
+def build_definitions(workspace: Workspace) -> dg.Definitions:
+    """Assets, checks, jobs, sensors and schedules over one workspace."""
+    stages = {stage.name: stage for stage in (*STAGES, *OPTIONAL_STAGES)}
+    staged = [with_stage_facts(asset, stages, workspace.settings) for asset in (*CHAIN, *OPTIONAL)]
+    return dg.Definitions(
+        assets=[dataset_files, *staged],
+        asset_checks=ASSET_CHECKS,
+        jobs=[label_chunk],
+        sensors=[register_chunks, label_new_chunks],
+        schedules=[observe_dataset],
+        resources={"workspace": workspace},
+        executor=dg.in_process_executor,
+    )
+
+
+defs = build_definitions(Workspace(load_settings()))

@@ -1,0 +1,18 @@
+"""The Dagster instance of a store, opened."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from resources.instance import prepare_instance
+
+if TYPE_CHECKING:
+    import dagster as dg
+
+
+def open_instance(store: Path) -> dg.DagsterInstance:
+    """The instance at `$DAGSTER_HOME`, else at `<store>/.dagster`, which is made where it is missing."""
+    import dagster as dg
+
+    return dg.DagsterInstance.from_config(str(prepare_instance(store)))

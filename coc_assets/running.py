@@ -1,0 +1,228 @@
+"""Materialising chunks through Dagster: what is due, in how many processes, and what came of it."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from multiprocessing import get_context
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from coc_assets.instances import open_instance
+from coc_assets.stage import Stage, StageError, Work, Workspace, standing
+from coc_assets.stages import OPTIONAL_STAGES, STAGES, STAGES_BY_NAME
+from resources.instance import prepare_instance
+from resources.receipts import read_receipt
+from resources.settings import Settings
+
+if TYPE_CHECKING:
+    import dagster as dg
+
+RequiredChecks = Mapping[str, frozenset[str]]
+_OWNER_TAG = "coc/owner"
+
+
+@dataclass(frozen=True)
+class ChunkPlan:
+    """The stages of a chunk that a run would make, and those that it would skip."""
+
+    chunk: str
+    due: tuple[str, ...]
+    fresh: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class ChunkResult:
+    """What came of a chunk: stages made, and messages of what failed."""
+
+    chunk: str
+    made: tuple[str, ...] = ()
+    failures: tuple[str, ...] = ()
+    failed_checks: tuple[str, ...] = field(default=())
+
+    @property
+    def ok(self) -> bool:
+        return not self.failures and not self.failed_checks
+
+
+def plan_chunk(
+    workspace: Workspace, chunk: str, selected: Sequence[str], required: RequiredChecks, *, force: bool = False
+) -> ChunkPlan:
+    """What is due: the first stage that is not fresh, and every selected one that reads it, directly or not."""
+    due: list[str] = []
+    for stage in (*STAGES, *OPTIONAL_STAGES):
+        if stage.name not in selected:
+            continue
+        reads_due = any(name in due for name in _all_upstream(stage))
+        if force or reads_due or not _stands(workspace, stage, chunk, required.get(stage.name, frozenset())):
+            due.append(stage.name)
+    return ChunkPlan(chunk, tuple(due), tuple(name for name in selected if name not in due))
+
+
+def run_plans(
+    settings: Settings,
+    plans: Iterable[ChunkPlan],
+    *,
+    jobs: int = 1,
+    force: bool = False,
+    on_result: Callable[[ChunkResult], None],
+    on_progress: Callable[[str, str, int, int], None] | None = None,
+) -> None:
+    """Runs each plan as one Dagster run, `jobs` of them at a time, a process each (this one where jobs is 1)."""
+    due = [plan for plan in plans if plan.due]
+    with _only_run_on(settings):
+        if jobs == 1 or len(due) < 2:
+            worker = _Worker(settings, on_progress)
+            for plan in due:
+                on_result(worker.run(plan, force))
+            return
+        with ProcessPoolExecutor(jobs, get_context("spawn"), _start_worker, (settings,)) as pool:
+            futures = [pool.submit(_run_in_worker, plan, force) for plan in due]
+            try:
+                for future in as_completed(futures):
+                    on_result(future.result())
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
+
+
+def required_checks(definitions: dg.Definitions) -> RequiredChecks:
+    """Names of the checks of each asset, from the definitions."""
+    names: dict[str, set[str]] = {}
+    for checks in definitions.asset_checks or ():
+        for key in checks.check_keys:
+            names.setdefault(key.asset_key.to_user_string(), set()).add(key.name)
+    return {asset: frozenset(of_asset) for asset, of_asset in names.items()}
+
+
+def _all_upstream(stage: Stage) -> set[str]:
+    direct = set(stage.upstream)
+    return direct.union(*(_all_upstream(STAGES_BY_NAME[name]) for name in direct))
+
+
+def _stands(workspace: Workspace, stage: Stage, chunk: str, required: frozenset[str]) -> bool:
+    """Whether the partition is fresh, every check was evaluated on it, and none that blocks has failed."""
+    work = Work(workspace, stage, chunk)
+    now = standing(work)
+    if now.receipt is None or not now.is_fresh(work):
+        return False
+    return required <= set(now.receipt.checks) and not now.receipt.blocked_by()
+
+
+class _Worker:
+    """One process's definitions and instance, loaded once for all its chunks."""
+
+    def __init__(self, settings: Settings, progress: Callable[[str, str, int, int], None] | None = None) -> None:
+        import dagster as dg
+
+        from coc_assets.definitions import build_definitions
+
+        self.workspace = Workspace(settings, progress)
+        self.instance = open_instance(settings.store)
+        self.job = build_definitions(self.workspace).resolve_implicit_global_asset_job_def()
+
+    def run(self, plan: ChunkPlan, force: bool) -> ChunkResult:
+        import dagster as dg
+
+        result = self.job.execute_in_process(
+            run_config={
+                "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
+                "ops": {name: {"config": {"force": force}} for name in plan.due},
+            },
+            instance=self.instance,
+            partition_key=plan.chunk,
+            asset_selection=[dg.AssetKey(name) for name in plan.due],
+            tags={_OWNER_TAG: _owner()},
+            raise_on_error=False,
+        )
+        return ChunkResult(
+            chunk=plan.chunk,
+            made=tuple(key.to_user_string() for key in _materialized(result)),
+            failures=tuple(_failures(result, plan)),
+            failed_checks=tuple(self._failed_checks(plan)),
+        )
+
+    def _failed_checks(self, plan: ChunkPlan) -> list[str]:
+        receipts = [read_receipt(self.workspace.store, name, plan.chunk) for name in plan.due]
+        return [
+            f"{receipt.stage}: {name}: {receipt.checks[name].description}"
+            for receipt in receipts
+            if receipt
+            for name in receipt.failed_checks()
+        ]
+
+
+_worker: _Worker | None = None
+
+
+def _start_worker(settings: Settings) -> None:
+    import signal
+
+    global _worker
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what an interrupt means
+    _worker = _Worker(settings)
+
+
+def _run_in_worker(plan: ChunkPlan, force: bool) -> ChunkResult:
+    assert _worker is not None, "the pool's initializer has run"
+    return _worker.run(plan, force)
+
+
+def _materialized(result: Any) -> list[dg.AssetKey]:
+    return [event.asset_key for event in result.get_asset_materialization_events() if event.asset_key]
+
+
+def _failures(result: Any, plan: ChunkPlan) -> list[str]:
+    """One message a step that failed, in the stage's own words."""
+    messages = []
+    for event in result.all_events:
+        if event.is_step_failure:
+            data = event.step_failure_data
+            described = data.user_failure_data.description if data.user_failure_data else None
+            messages.append(described or f"{event.step_key} of chunk {plan.chunk} failed: {_root_cause(data.error)}")
+    if not result.success and not messages:
+        messages.append(f"The run of chunk {plan.chunk} failed; see it in the UI: coc-assets' `make ui`.")
+    return [message for message in messages if "CheckFailed" not in message]
+
+
+def _root_cause(error: Any) -> str:
+    while error is not None and error.cause is not None:
+        error = error.cause
+    return error.message.strip() if error else "unknown"
+
+
+def _owner() -> str:
+    return f"{socket.gethostname()}:{os.getpid()}"
+
+
+@contextmanager
+def _only_run_on(settings: Settings) -> Iterator[None]:
+    """One `coc run` a store at a time; runs that a killed one left open are closed."""
+    import fcntl
+
+    home = prepare_instance(settings.store)
+    with (home / "coc-run.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise StageError(
+                f"Another `coc run` is at work on {settings.store}. Wait for it, or name another --store."
+            ) from None
+        _close_abandoned_runs(settings.store)
+        yield
+
+
+def _close_abandoned_runs(store: Path) -> None:
+    import dagster as dg
+
+    instance = open_instance(store)
+    open_runs = instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.STARTING]))
+    for run in open_runs:
+        if _OWNER_TAG in run.tags:  # ours, and its process is gone: we hold the lock
+            instance.report_run_failed(
+                run, "The `coc run` that made this run was killed; `coc run` again continues it."
+            )

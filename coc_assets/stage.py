@@ -1,0 +1,308 @@
+"""Running one stage on one chunk: fingerprint, skip or make, write tables, leave a receipt.
+
+Everything that all seven stages share is here, and none of it knows Dagster: the assets, the benchmark and the tests
+call the same function.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from resources import schemas
+from resources.dataset import DatasetRoot
+from resources.receipts import (
+    WHOLE,
+    Fingerprint,
+    InputFile,
+    Receipt,
+    digest_of,
+    fingerprint_file,
+    read_receipt,
+    write_receipt,
+)
+from resources.settings import Settings, settings_hash
+from resources.store import LABELER_PREFIX, RECEIPT, Store, sha256_of_file
+
+Progress = Callable[[int, int], None]
+
+
+class StageError(Exception):
+    """A partition cannot be made; the message names the file or asset and the mend."""
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """What every stage reaches: the settings, the store and the dataset."""
+
+    settings: Settings
+    progress: Callable[[str, str, int, int], None] | None = field(default=None, compare=False)
+
+    @property
+    def store(self) -> Store:
+        return Store(self.settings.store)
+
+    @cached_property
+    def root(self) -> DatasetRoot:
+        if self.settings.dataset is None:
+            raise StageError("No dataset named. Pass --dataset DIR, or set COC_DATASET or `dataset:` in coc.yaml.")
+        return DatasetRoot(self.settings.dataset)
+
+
+@dataclass(frozen=True)
+class Work:
+    """One stage's view of one chunk."""
+
+    workspace: Workspace
+    stage: Stage
+    chunk: str
+
+    @property
+    def settings(self) -> Settings:
+        return self.workspace.settings
+
+    @property
+    def root(self) -> DatasetRoot:
+        return self.workspace.root
+
+    @property
+    def store(self) -> Store:
+        return self.workspace.store
+
+    @property
+    def folder(self) -> Path:
+        return self.store.partition(self.stage.name, self.chunk)
+
+    @property
+    def part(self) -> str:
+        """Name of this work's fingerprint in the receipt: the labeler where the stage keeps one file each."""
+        return self.settings.labeler if self.stage.by_labeler else WHOLE
+
+    def read(self, table: schemas.Table) -> pl.DataFrame:
+        return self.store.read_table(table, self.chunk)
+
+    def report(self, done: int, total: int) -> None:
+        """Passes progress within the partition on to whoever watches."""
+        if self.workspace.progress:
+            self.workspace.progress(self.chunk, self.stage.name, done, total)
+
+
+@dataclass(frozen=True)
+class Made:
+    """What a stage made.
+
+    Attributes:
+        tables: frames by table name, `rejects` included.
+        files: files it published in its partition itself, relative to it.
+        figures: counts worth telling besides the rows of its tables.
+    """
+
+    tables: Mapping[str, pl.DataFrame]
+    files: Sequence[str] = ()
+    figures: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class DatasetInputs:
+    """What a stage reads of the dataset: whole files, and rows of files shared by all chunks."""
+
+    files: Sequence[Path] = ()
+    rows: Mapping[str, object] = field(default_factory=dict)
+
+
+def _reads_nothing(_: Work) -> DatasetInputs:
+    return DatasetInputs()
+
+
+def _shaped_by_nothing_else(_: Work) -> None:
+    return None
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One of the assets, without Dagster.
+
+    Attributes:
+        name: the asset's name.
+        code_version: raised by hand when the same input would give other bytes.
+        upstream: assets whose tables it reads.
+        tables: what it writes besides `rejects`; the first is its main table.
+        sections: the settings sections that shape its output, but for the keys named in `unshaped`.
+        shape: what else shapes it, as anything JSON can hold.
+        make: does the work.
+        inputs: what it reads of the dataset.
+        by_labeler: it keeps one file a labeler and rewrites only the present one's.
+    """
+
+    name: str
+    code_version: str
+    upstream: tuple[str, ...]
+    tables: tuple[schemas.Table, ...]
+    sections: tuple[str, ...]
+    make: Callable[[Work], Made]
+    inputs: Callable[[Work], DatasetInputs] = _reads_nothing
+    shape: Callable[[Work], Any] = _shaped_by_nothing_else
+    unshaped: frozenset[str] = frozenset()
+    by_labeler: bool = False
+
+    def shaping(self, settings: Settings) -> dict[str, Any]:
+        """The values of the settings that shape this stage, by section."""
+        return {
+            name: getattr(settings, name).model_dump(mode="json", exclude=set(self.unshaped)) for name in self.sections
+        }
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A partition after its stage: its receipt, and whether it was already fresh."""
+
+    receipt: Receipt
+    fresh: bool
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What a stage would be made from now, beside what its receipt says it was made from."""
+
+    receipt: Receipt | None
+    fingerprint: Fingerprint
+    input_files: dict[str, InputFile]
+
+    def is_fresh(self, work: Work) -> bool:
+        made_from = self.receipt.fingerprints.get(work.part) if self.receipt else None
+        return (
+            self.receipt is not None
+            and self.receipt.status == "done"
+            and made_from == self.fingerprint
+            and all((work.folder / name).is_file() for name in self.receipt.outputs)
+        )
+
+
+def standing(work: Work) -> Standing:
+    """Fingerprints the stage's present inputs; hashes only dataset files whose size or mtime changed."""
+    receipt = read_receipt(work.store, work.stage.name, work.chunk)
+    contents, files = _read_inputs(work, receipt) if work.settings.dataset else _recorded_inputs(work, receipt)
+    fingerprint = Fingerprint(
+        code_version=work.stage.code_version,
+        settings_hash=settings_hash([work.stage.shaping(work.settings), work.stage.shape(work)]),
+        inputs=contents,
+        upstream={name: _upstream_version(work, name) for name in work.stage.upstream},
+    )
+    return Standing(receipt, fingerprint, files)
+
+
+def _read_inputs(work: Work, receipt: Receipt | None) -> tuple[dict[str, str], dict[str, InputFile]]:
+    inputs = work.stage.inputs(work)
+    known = receipt.input_files if receipt else {}
+    files = {key: fingerprint_file(path, key, known) for path in inputs.files for key in [work.root.relative(path)]}
+    return {key: file.sha256 for key, file in files.items()} | {k: digest_of(v) for k, v in inputs.rows.items()}, files
+
+
+def _recorded_inputs(work: Work, receipt: Receipt | None) -> tuple[dict[str, str], dict[str, InputFile]]:
+    """Where no dataset is named (`coc status` of a store alone) the inputs count as unchanged."""
+    made_from = receipt.fingerprints.get(work.part) if receipt else None
+    return (made_from.inputs, receipt.input_files) if receipt and made_from else ({}, {})
+
+
+def run_stage(stage: Stage, workspace: Workspace, chunk: str, *, force: bool = False) -> Outcome:
+    """Makes one partition, or finds it fresh.
+
+    Raises:
+        StageError: an upstream partition is missing, or the stage failed; its receipt then says `failed` and why.
+    """
+    work = Work(workspace, stage, chunk)
+    _require_upstream(work)
+    now = standing(work)
+    if now.receipt and not force and now.is_fresh(work):
+        return Outcome(now.receipt, fresh=True)
+    earlier = _withdraw(work, now.receipt)
+    started = time.perf_counter()
+    try:
+        work.store.sweep(work.folder)
+        receipt = _write(work, stage.make(work), now, earlier)
+    except Exception as error:
+        _record_failure(work, error, earlier, time.perf_counter() - started)
+        raise StageError(f"{stage.name} of chunk {chunk} failed: {error}") from error
+    receipt = receipt.model_copy(update={"duration_s": round(time.perf_counter() - started, 3)})
+    write_receipt(work.store, receipt)
+    return Outcome(receipt, fresh=False)
+
+
+def _require_upstream(work: Work) -> None:
+    for name in work.stage.upstream:
+        receipt = read_receipt(work.store, name, work.chunk)
+        if receipt is None or receipt.status != "done":
+            why = "is not in the store" if receipt is None else f"failed ({receipt.error})"
+            raise StageError(
+                f"{work.stage.name} of chunk {work.chunk} reads {name}, which {why}. "
+                f"Make it: coc run --store {work.store.root} --chunks {int(work.chunk)} --select {name}"
+            )
+
+
+def _upstream_version(work: Work, name: str) -> str:
+    receipt = read_receipt(work.store, name, work.chunk)
+    return receipt.data_version if receipt else ""
+
+
+def _withdraw(work: Work, receipt: Receipt | None) -> dict[str, Fingerprint]:
+    """Takes this part's claim back before its files change, so that a killed run never looks whole."""
+    kept = {part: print_ for part, print_ in (receipt.fingerprints if receipt else {}).items() if part != work.part}
+    if receipt and kept:
+        write_receipt(work.store, receipt.model_copy(update={"fingerprints": kept, "checks": {}}))
+    elif receipt:
+        (work.folder / RECEIPT).unlink(missing_ok=True)
+    return kept
+
+
+def _write(work: Work, made: Made, now: Standing, earlier: dict[str, Fingerprint]) -> Receipt:
+    names = list(made.files)
+    for table in (*work.stage.tables, schemas.REJECTS):
+        labeler = work.part if work.stage.by_labeler else None
+        path = work.store.table_path(table, work.chunk, asset=work.stage.name, labeler=labeler)
+        work.store.write_table(made.tables[table.name], table, path, work.chunk)
+        names.append(path.name)
+    names += [f"{LABELER_PREFIX}{part}.parquet" for part in earlier if part != work.part and work.stage.by_labeler]
+    if not work.stage.by_labeler:
+        work.store.keep_only(work.folder, names)
+    outputs = {name: sha256_of_file(work.folder / name) for name in sorted(set(names))}
+    rejects = made.tables[schemas.REJECTS.name]
+    return Receipt(
+        stage=work.stage.name,
+        chunk=work.chunk,
+        status="done",
+        data_version=digest_of(outputs),
+        fingerprints={**earlier, work.part: now.fingerprint},
+        dataset=str(work.settings.dataset.absolute()) if work.settings.dataset else None,
+        input_files=now.input_files,
+        outputs=outputs,
+        counts={name: frame.height for name, frame in made.tables.items()},
+        figures={**made.figures, "rejected": _named_rejects(rejects)},
+        rejects=dict(sorted(Counter(rejects["reason"].to_list()).items())),
+    )
+
+
+def _named_rejects(rejects: pl.DataFrame) -> int:
+    """Rejected clips, keyframes and labels; rows about the chunk as a whole do not count."""
+    named = pl.any_horizontal(pl.col("clip_id", "keyframe_id", "label_id").is_not_null())
+    return rejects.filter((pl.col("severity") == "rejected") & named).height
+
+
+def _record_failure(work: Work, error: Exception, earlier: dict[str, Fingerprint], seconds: float) -> None:
+    write_receipt(
+        work.store,
+        Receipt(
+            stage=work.stage.name,
+            chunk=work.chunk,
+            status="failed",
+            fingerprints=earlier,
+            duration_s=round(seconds, 3),
+            error=f"{type(error).__name__}: {error}",
+        ),
+    )

@@ -1,0 +1,104 @@
+"""Where a store stands, read from its receipts alone: chunks by stages, and what came of the clips."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from coc_assets.stage import Work, Workspace, standing
+from coc_assets.stages import STAGES
+from resources.receipts import Receipt, read_receipt
+from resources.settings import Settings
+from resources.store import Store
+
+State = Literal["done", "failed", "stale", "missing"]
+
+
+@dataclass(frozen=True)
+class ChunkStatus:
+    """One chunk: the state of each stage, and the counts in its receipts."""
+
+    chunk: str
+    states: dict[str, State]
+    receipts: dict[str, Receipt]
+
+    def count(self, stage: str, table: str) -> int:
+        return self.receipts[stage].counts.get(table, 0) if stage in self.receipts else 0
+
+    def figure(self, stage: str, name: str) -> int:
+        return self.receipts[stage].figures.get(name, 0) if stage in self.receipts else 0
+
+    @property
+    def figures(self) -> Counter[str]:
+        """What became of the chunk's clips, from clips in to shards out."""
+        rejected = self.figure("trajectory_cache", "rejected")
+        return Counter(
+            {
+                "clips": self.count("trajectory_cache", "clips") + rejected,
+                "rejected": rejected,
+                "keyframes": self.count("keyframe_segments", "keyframes"),
+                "labels": self.figure("raw_coc", "ok"),
+                "kept": self.figure("filtered_coc", "keep"),
+                "samples": self.count("training_shards", "samples"),
+                "shards": self.figure("training_shards", "shards"),
+            }
+        )
+
+    @property
+    def reasons(self) -> Counter[str]:
+        """Rows of `rejects` by reason, over all stages."""
+        return sum((Counter(receipt.rejects) for receipt in self.receipts.values()), Counter())
+
+    @property
+    def failed_checks(self) -> list[str]:
+        return [f"{name}.{check}" for name, receipt in self.receipts.items() for check in receipt.failed_checks()]
+
+
+FIGURES = ("clips", "rejected", "keyframes", "labels", "kept", "samples", "shards")
+
+
+def chunk_status(workspace: Workspace, chunk: str) -> ChunkStatus:
+    """The chunk's stages; one is stale where its own inputs changed or anything upstream is not done."""
+    states: dict[str, State] = {}
+    receipts: dict[str, Receipt] = {}
+    for stage in STAGES:
+        work = Work(workspace, stage, chunk)
+        receipt = read_receipt(work.store, stage.name, chunk)
+        if receipt:
+            receipts[stage.name] = receipt
+        states[stage.name] = _state(work, receipt, [states[name] for name in stage.upstream])
+    return ChunkStatus(chunk, states, receipts)
+
+
+def with_recorded_dataset(settings: Settings) -> Settings:
+    """The settings; where they name no dataset, with the one the store's receipts were made from, if it is still there."""
+    if settings.dataset:
+        return settings
+    store = Store(settings.store)
+    receipts = (read_receipt(store, STAGES[0].name, chunk) for chunk in store.chunks())
+    recorded = next((Path(receipt.dataset) for receipt in receipts if receipt and receipt.dataset), None)
+    return settings.model_copy(update={"dataset": recorded}) if recorded and recorded.is_dir() else settings
+
+
+def store_status(workspace: Workspace, chunks: Sequence[str] | None = None) -> list[ChunkStatus]:
+    """Every chunk of the store, and of the dataset where one is named, in order."""
+    known = set(workspace.store.chunks())
+    if workspace.settings.dataset:
+        known |= set(workspace.root.chunks())
+    return [chunk_status(workspace, chunk) for chunk in sorted(known if chunks is None else chunks)]
+
+
+def totals(statuses: Sequence[ChunkStatus]) -> Counter[str]:
+    return sum((status.figures for status in statuses), Counter())
+
+
+def _state(work: Work, receipt: Receipt | None, upstream: list[State]) -> State:
+    if receipt is None:
+        return "missing"
+    if receipt.status == "failed":
+        return "failed"
+    stands = standing(work).is_fresh(work) and all(state == "done" for state in upstream)
+    return "done" if stands else "stale"
