@@ -342,10 +342,21 @@ SAMPLES = _table(
     offset=(_LONG, "byte at which the sample's group of members begins"),
     size=(_LONG, "bytes of the whole group, headers included"),
 )
+TRAJDATA_SCENES = _table(
+    "trajdata_scenes",
+    "trajdata_cache",
+    "Scenes of the optional trajdata cache.",
+    ("clip_id",),
+    clip_id=(_TEXT, "clip"),
+    scene=(_TEXT, "its name in trajdata, which is also its folder in the partition"),
+    split=(_TEXT, "its tag in trajdata: train, val, test, or other where the clip index says none of these"),
+    frames=(_INT, "scene steps; they are the frames of `trajectories`"),
+    agents=(_INT, "agents, the ego included"),
+)
 
 DATA_TABLES: tuple[Table, ...] = (
     CLIPS, TRAJECTORIES, TRACKS, META_ACTION_SPANS, KEYFRAMES, VIDEOS, SEGMENTS, RAW_COC, MEASUREMENTS, VERDICTS,
-    SAMPLES,
+    SAMPLES, TRAJDATA_SCENES,
 )  # fmt: skip
 
 REJECTS = _table(

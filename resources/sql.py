@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import polars as pl
+from polars.datatypes import DataTypeClass
 
 from resources import schemas
 from resources.store import Store
@@ -16,6 +17,7 @@ from resources.store import Store
 if TYPE_CHECKING:
     import duckdb
 
+PolarsType = pl.DataType | type[pl.DataType] | DataTypeClass
 VIEWS: tuple[schemas.Table, ...] = (*schemas.DATA_TABLES, schemas.REJECTS)
 _SCALARS = {
     pl.String: "VARCHAR",
@@ -61,14 +63,14 @@ def connect(store: Store) -> duckdb.DuckDBPyConnection:
     return connection
 
 
-def duckdb_type(dtype: pl.DataType | type[pl.DataType]) -> str:
+def duckdb_type(dtype: PolarsType) -> str:
     """The DuckDB type of a column's polars type."""
     if isinstance(dtype, pl.List):
         return f"{duckdb_type(dtype.inner)}[]"
     if isinstance(dtype, pl.Struct):
         fields = ", ".join(f'"{field.name}" {duckdb_type(field.dtype)}' for field in dtype.fields)
         return f"STRUCT({fields})"
-    return _SCALARS[dtype if isinstance(dtype, type) else type(dtype)]
+    return _SCALARS[dtype.base_type()]
 
 
 def _require_one_select(sql: str) -> None:
@@ -80,7 +82,7 @@ def _require_one_select(sql: str) -> None:
 
 
 def _view(store: Store, table: schemas.Table) -> str:
-    """The view's DDL. The typed empty row set gives columns that older files lack, and the view of a table without files."""
+    """The view's DDL; the typed empty row set gives it the columns that older files lack, or that no file has yet."""
     columns = ", ".join(f'"{name}"' for name in table.columns)
     typed = ", ".join(
         f'CAST(NULL AS {duckdb_type(column.dtype)}) AS "{name}"' for name, column in table.columns.items()

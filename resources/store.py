@@ -1,7 +1,7 @@
 """The store: where every table and file lies, and how it is written.
 
-Layout: `<store>/<asset>/chunk=NNNN/<table>.parquet`, one file a labeler in raw_coc (`labeler=<name>.parquet`). Files are
-written under a temporary name and renamed, so a reader sees a whole file or none, and a killed writer leaves only a
+Layout: `<store>/<asset>/chunk=NNNN/<table>.parquet`, one file a labeler in raw_coc (`labeler=<name>.parquet`). Files
+are written under a temporary name and renamed, so a reader sees a whole file or none, and a killed writer leaves only a
 temporary that the next run sweeps away.
 """
 

@@ -1,4 +1,4 @@
-"""Settings: one validated object from flags, `COC_…` environment variables and a YAML file, in that order.
+"""Settings: one validated object, from flags before `COC_…` environment variables before a YAML file.
 
 The file is `$COC_CONFIG`, else `coc.yaml` in the working directory where it exists. Environment variables nest with `__`
 (`COC_KEYFRAMES__MODE=span_start`). Unknown keys are errors: a misspelt threshold must not silently keep its default.
@@ -14,19 +14,14 @@ from typing import Any
 
 import yaml
 from pydantic import Field, ValidationError
-from pydantic_settings import (
-    BaseSettings,
-    EnvSettingsSource,
-    InitSettingsSource,
-    PydanticBaseSettingsSource,
-    SettingsConfigDict,
-)
+from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from resources.settings.filtering import FilterSettings
 from resources.settings.keyframes import KeyframeSettings
 from resources.settings.labels import LabelSettings
 from resources.settings.meta_actions import MetaActionSettings
 from resources.settings.shards import ShardSettings
+from resources.settings.trajdata import TrajdataSettings
 from resources.settings.trajectory import TrajectorySettings
 from resources.settings.videos import VideoSettings
 
@@ -59,16 +54,18 @@ class Settings(BaseSettings):
     labels: LabelSettings = LabelSettings()
     filtering: FilterSettings = FilterSettings()
     shards: ShardSettings = ShardSettings()
+    trajdata: TrajdataSettings = TrajdataSettings()
 
     @classmethod
     def settings_customise_sources(
         cls,
         settings_cls: type[BaseSettings],
         init_settings: PydanticBaseSettingsSource,
-        **_: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        file_values = InitSettingsSource(settings_cls, _read_config_file())
-        return init_settings, EnvSettingsSource(settings_cls), file_values
+        return init_settings, env_settings, InitSettingsSource(settings_cls, _read_config_file())
 
 
 def load_settings(**flags: Any) -> Settings:

@@ -16,7 +16,7 @@ class MetaActionSettings(Section):
 
     hold_ticks: PositiveInt = Field(3, description="ticks after a cut in which no further cut is looked for")
     smoothing_ticks: PositiveInt = Field(5, description="window of the centred means over acceleration and yaw steps")
-    cut_hysteresis: NonNegativeFloat = Field(0.15, lt=1, description="width of a cut's hysteresis, as a part of the cut")
+    cut_hysteresis: NonNegativeFloat = Field(0.15, lt=1, description="a cut's hysteresis, as a part of the cut")
     negligible_distance: NonNegativeFloat = Field(1e-6, description="no turn rate is taken over less than this, m")
 
     cut_speed: NonNegativeFloat = Field(0.3, description="speed along heading at which longitudinal segments are cut")

@@ -12,8 +12,8 @@ from resources.settings import Settings
 
 _HEAD = """# Settings
 
-Flags win over `COC_…` environment variables, which win over the file `$COC_CONFIG` or `./coc.yaml`. Unknown keys are errors.
-A key below is nested in the file (`keyframes: {lead: 5}`) and joined by two underscores in the environment
+Flags win over `COC_…` environment variables, which win over the file `$COC_CONFIG` or `./coc.yaml`. Unknown keys are
+errors. A key below is nested in the file (`keyframes: {lead: 5}`) and joined by two underscores in the environment
 (`COC_KEYFRAMES__LEAD=5`). Changing a key makes only the stages stale that it shapes: `coc status` shows them, `coc run`
 makes them again.
 """
@@ -23,8 +23,8 @@ def reference() -> str:
     """The whole page."""
     lines = [_HEAD, *_table("Top level", "", Settings, nested=False)]
     for name, field in Settings.model_fields.items():
-        if _is_section(field):
-            lines += _table(f"`{name}`", f"{name}.", field.annotation)
+        if section := _section(field):
+            lines += _table(f"`{name}`", f"{name}.", section)
     return "\n".join(lines) + "\n"
 
 
@@ -35,15 +35,16 @@ def _table(title: str, prefix: str, model: type[BaseModel], *, nested: bool = Tr
 
 def _rows(prefix: str, model: type[BaseModel], *, nested: bool) -> Iterator[str]:
     for name, field in model.model_fields.items():
-        if _is_section(field):
+        if section := _section(field):
             if nested:
-                yield from _rows(f"{prefix}{name}.", field.annotation, nested=True)
+                yield from _rows(f"{prefix}{name}.", section, nested=True)
         else:
             yield f"| `{prefix}{name}` | `{_default(field)}` | {field.description or ''} |"
 
 
-def _is_section(field: FieldInfo) -> bool:
-    return isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)
+def _section(field: FieldInfo) -> type[BaseModel] | None:
+    kind = field.annotation
+    return kind if isinstance(kind, type) and issubclass(kind, BaseModel) else None
 
 
 def _default(field: FieldInfo) -> str:

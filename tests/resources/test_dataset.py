@@ -105,11 +105,11 @@ def test_a_root_that_cannot_be_used_says_how_to_mend_it(tmp_path, prepare, messa
 
 
 def test_the_index_has_fixed_types_and_forgives_what_is_optional(tmp_path):
-    rows = pd.DataFrame({"chunk": [1, 0, 0]}, index=pd.Index(["b", "a", "a"]))  # an unnamed index, a repeated clip
-    rows.to_parquet(tmp_path / "clip_index.parquet")
+    rows = pd.DataFrame({"chunk": [1, 0, 0], "clip_is_valid": [None, True, False]}, index=pd.Index(["b", "a", "a"]))
+    rows.to_parquet(tmp_path / "clip_index.parquet")  # an unnamed index, no splits, a repeated clip
     index = DatasetRoot(tmp_path).clip_index()
     assert index.schema == {"clip_id": pl.String, "chunk": pl.String, "split": pl.String, "clip_is_valid": pl.Boolean}
-    assert index.rows() == [("b", "0001", None, None), ("a", "0000", None, None)]
+    assert index.rows() == [("b", "0001", None, None), ("a", "0000", None, True)]
 
 
 def test_a_dataset_without_an_index_has_no_rows_in_it(tmp_path):
