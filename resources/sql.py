@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 PolarsType = pl.DataType | type[pl.DataType] | DataTypeClass
 VIEWS: tuple[schemas.Table, ...] = (*schemas.DATA_TABLES, schemas.REJECTS)
-_SCALARS = {
+_SCALARS: dict[PolarsType, str] = {
     pl.String: "VARCHAR",
     pl.Int32: "INTEGER",
     pl.Int64: "BIGINT",

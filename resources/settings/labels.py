@@ -42,6 +42,9 @@ class TrackSettings(Section):
     """How obstacle boxes become actors on the clip's frames."""
 
     max_gap_s: float = Field(0.5, gt=0, description="a track is not interpolated across longer gaps, s")
+    coast_s: float = Field(
+        3.0, ge=0, description="an actor whose track ends is carried on at its velocity this long, s"
+    )
     velocity_span_s: float = Field(0.4, gt=0, description="an actor's velocity is its displacement over this span, s")
     sighting_span_s: float = Field(0.6, gt=0, description="figures about an actor's speed are fitted over this time, s")
     line_extension_m: float = Field(150.0, gt=0, description="straight extension of the ego's path at both ends, m")
