@@ -75,8 +75,8 @@ def _result(claim: Claim) -> dg.AssetCheckResult:
         severity=dg.AssetCheckSeverity[claim.severity],
         description=claim.description,
         metadata={
-            "figure": dg.MetadataValue.text(str(claim.figure)),
-            "threshold": dg.MetadataValue.text(str(claim.threshold)),
+            "figure": claim.figure,
+            "threshold": claim.threshold,
             "worst_rows": dg.MetadataValue.md(_markdown(claim.worst)),
         },
     )

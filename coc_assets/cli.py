@@ -21,8 +21,9 @@ from resources.sql import QueryError
 if TYPE_CHECKING:
     import polars as pl
     from rich.console import Console
+    from rich.progress import Progress, TaskID
 
-    from coc_assets.running import ChunkResult
+    from coc_assets.running import ChunkPlan, ChunkResult
     from coc_assets.stage import Workspace
     from coc_assets.status import ChunkStatus
 
@@ -226,9 +227,9 @@ def _materialize(workspace: Workspace, chunks: list[str], options: argparse.Name
     return results
 
 
-def _plan_line(plans: Sequence[object]) -> str:
-    due = sum(len(plan.due) for plan in plans)  # type: ignore[attr-defined]
-    fresh = sum(len(plan.fresh) for plan in plans)  # type: ignore[attr-defined]
+def _plan_line(plans: Sequence[ChunkPlan]) -> str:
+    due = sum(len(plan.due) for plan in plans)
+    fresh = sum(len(plan.fresh) for plan in plans)
     return f"{len(plans)} chunks: {due} stages to make, {fresh} fresh."
 
 
@@ -396,12 +397,11 @@ def _export(options: argparse.Namespace) -> int:
     from coc_assets.exports import export
     from coc_assets.stage import Workspace
 
-    workspace = Workspace(load_settings(store=options.store))
+    settings = load_settings(store=options.store)
+    workspace = Workspace(settings)
     chunks = workspace.store.chunks()
     if not chunks:
-        raise UsageError(
-            f"No chunks in {workspace.settings.store}. Make some: coc run --dataset DIR --store {workspace.settings.store}"
-        )
+        raise UsageError(f"No chunks in {settings.store}. Make some: coc run --dataset DIR --store {settings.store}")
     with _progress_bar("chunks") as (bar, task):
         written = export(
             options.what,
@@ -477,7 +477,7 @@ class _progress_bar:
             disable=not sys.stderr.isatty(),
         )
 
-    def __enter__(self):  # noqa: ANN204 - rich's Progress and TaskID
+    def __enter__(self) -> tuple[Progress, TaskID]:
         self._bar.__enter__()
         return self._bar, self._bar.add_task(self._unit, total=None)
 

@@ -19,7 +19,7 @@ with preview_features():
         context: dg.OpExecutionContext, workspace: dg.ResourceParam[Workspace]
     ) -> dg.DataVersionsByPartition:
         """Observes the content versions of the registered chunks that are on disk."""
-        known = context.instance.get_dynamic_partitions(CHUNKS.name)
+        known = context.instance.get_dynamic_partitions("chunks")
         present = sorted(set(workspace.root.chunks()) & set(known))
         return dg.DataVersionsByPartition({chunk: dataset_version(workspace, chunk) for chunk in present})
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import polars as pl
 import yaml
@@ -93,7 +93,7 @@ _WRITERS: dict[ExportForm, Callable[[Workspace, Iterator[str], Store], str]] = {
 }
 
 
-def _kept_labels(workspace: Workspace, chunks: Iterator[str]) -> Iterator[dict[str, object]]:
+def _kept_labels(workspace: Workspace, chunks: Iterator[str]) -> Iterator[dict[str, Any]]:
     """Of each keyframe the kept label that comes first by the labelers' preference, in chunk and keyframe order."""
     order = {name: rank for rank, name in enumerate(workspace.settings.shards.labelers)}
     for chunk in chunks:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import dagster as dg
 from pydantic import Field
@@ -69,7 +70,7 @@ def _column_lineage(main: schemas.Table, upstream: list[schemas.Table]) -> dg.Ta
     )
 
 
-def _metadata(stage: Stage, workspace: Workspace, outcome: Outcome) -> dict[str, object]:
+def _metadata(stage: Stage, workspace: Workspace, outcome: Outcome) -> dict[str, Any]:
     receipt = outcome.receipt
     main = stage.tables[0]
     rows = receipt.counts[main.name]

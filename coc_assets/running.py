@@ -6,6 +6,7 @@ import os
 import socket
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from multiprocessing import get_context
@@ -80,14 +81,27 @@ def run_plans(
             for plan in due:
                 on_result(worker.run(plan, force))
             return
-        with ProcessPoolExecutor(jobs, get_context("spawn"), _start_worker, (settings,)) as pool:
-            futures = [pool.submit(_run_in_worker, plan, force) for plan in due]
+        _run_in_processes(settings, due, jobs, force, on_result)
+
+
+def _run_in_processes(
+    settings: Settings, due: Sequence[ChunkPlan], jobs: int, force: bool, on_result: Callable[[ChunkResult], None]
+) -> None:
+    pool = ProcessPoolExecutor(jobs, get_context("spawn"), _start_worker, (settings,))
+    try:
+        chunks = {pool.submit(_run_in_worker, plan, force): plan.chunk for plan in due}
+        for future in as_completed(chunks):
             try:
-                for future in as_completed(futures):
-                    on_result(future.result())
-            except BaseException:
-                pool.shutdown(wait=False, cancel_futures=True)
-                raise
+                on_result(future.result())
+            except BrokenProcessPool:
+                died = f"Chunk {chunks[future]} was not finished: a process died (out of memory?). Run again, with fewer --jobs."
+                on_result(ChunkResult(chunks[future], failures=(died,)))
+    except KeyboardInterrupt:
+        for process in list(pool._processes.values()):  # 3.14 has kill_workers() for this
+            process.kill()
+        raise
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def required_checks(definitions: dg.Definitions) -> RequiredChecks:
@@ -117,8 +131,6 @@ class _Worker:
     """One process's definitions and instance, loaded once for all its chunks."""
 
     def __init__(self, settings: Settings, progress: Callable[[str, str, int, int], None] | None = None) -> None:
-        import dagster as dg
-
         from coc_assets.definitions import build_definitions
 
         self.workspace = Workspace(settings, progress)
@@ -139,6 +151,8 @@ class _Worker:
             tags={_OWNER_TAG: _owner()},
             raise_on_error=False,
         )
+        if _was_interrupted(result):
+            raise KeyboardInterrupt
         return ChunkResult(
             chunk=plan.chunk,
             made=tuple(key.to_user_string() for key in _materialized(result)),
@@ -170,6 +184,15 @@ def _start_worker(settings: Settings) -> None:
 def _run_in_worker(plan: ChunkPlan, force: bool) -> ChunkResult:
     assert _worker is not None, "the pool's initializer has run"
     return _worker.run(plan, force)
+
+
+def _was_interrupted(result: Any) -> bool:
+    """Dagster catches Ctrl-C and makes a failed step of it."""
+    return any(
+        event.step_failure_data.error_source is not None and event.step_failure_data.error_source.name == "INTERRUPT"
+        for event in result.all_events
+        if event.is_step_failure
+    )
 
 
 def _materialized(result: Any) -> list[dg.AssetKey]:

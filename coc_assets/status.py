@@ -74,7 +74,7 @@ def chunk_status(workspace: Workspace, chunk: str) -> ChunkStatus:
 
 
 def with_recorded_dataset(settings: Settings) -> Settings:
-    """The settings; where they name no dataset, with the one the store's receipts were made from, if it is still there."""
+    """The settings; where they name no dataset, with the one that the receipts name, if it is still there."""
     if settings.dataset:
         return settings
     store = Store(settings.store)
