@@ -94,7 +94,7 @@ def _run_in_processes(
             try:
                 on_result(future.result())
             except BrokenProcessPool:
-                died = f"Chunk {chunks[future]} was not finished: a process died (out of memory?). Run again, with fewer --jobs."
+                died = "Not finished: a process died (out of memory?). Run again, with fewer --jobs."
                 on_result(ChunkResult(chunks[future], failures=(died,)))
     except KeyboardInterrupt:
         for process in list(pool._processes.values()):  # 3.14 has kill_workers() for this

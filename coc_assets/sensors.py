@@ -24,10 +24,9 @@ def register_chunks(
     context: dg.SensorEvaluationContext, workspace: dg.ResourceParam[Workspace]
 ) -> dg.SensorResult | dg.SkipReason:
     try:
-        on_disk = workspace.root.chunks()
+        on_disk, new = _chunks(context, workspace)
     except (DatasetError, StageError) as error:
         return dg.SkipReason(str(error))
-    new = sorted(set(on_disk) - set(context.instance.get_dynamic_partitions("chunks")))
     if not new:
         return dg.SkipReason(f"All {len(on_disk)} chunks of {workspace.settings.dataset} are registered.")
     return dg.SensorResult(dynamic_partitions_requests=[CHUNKS.build_add_request(new)])
@@ -43,13 +42,12 @@ def label_new_chunks(
     context: dg.SensorEvaluationContext, workspace: dg.ResourceParam[Workspace]
 ) -> dg.SensorResult | dg.SkipReason:
     try:
-        on_disk = workspace.root.chunks()
+        on_disk, new = _chunks(context, workspace)
     except (DatasetError, StageError) as error:
         return dg.SkipReason(str(error))
     due = _due(workspace, on_disk)
     if not due:
         return dg.SkipReason(f"All {len(on_disk)} chunks of {workspace.settings.dataset} are labelled and fresh.")
-    new = sorted(set(on_disk) - set(context.instance.get_dynamic_partitions("chunks")))
     return dg.SensorResult(
         run_requests=[
             dg.RunRequest(partition_key=chunk, run_key=f"{chunk}:{dataset_version(workspace, chunk)[:16]}")
@@ -57,6 +55,12 @@ def label_new_chunks(
         ],
         dynamic_partitions_requests=[CHUNKS.build_add_request(new)] if new else [],
     )
+
+
+def _chunks(context: dg.SensorEvaluationContext, workspace: Workspace) -> tuple[list[str], list[str]]:
+    """The dataset's chunks, and those of them that are no partitions yet."""
+    on_disk = workspace.root.chunks()
+    return on_disk, sorted(set(on_disk) - set(context.instance.get_dynamic_partitions("chunks")))
 
 
 def _due(workspace: Workspace, chunks: Iterable[str]) -> list[str]:
