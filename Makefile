@@ -57,9 +57,9 @@ demo: setup
 	@$(DEMO_ENV) $(BIN)/coc run --jobs 2
 	@echo
 	@echo "Labels, by decision:"
-	@$(DEMO_ENV) $(BIN)/coc sql "SELECT longitudinal_decision, lateral_decision, count(*) AS labels FROM raw_coc GROUP BY ALL ORDER BY labels DESC, ALL"
-	@echo "Three of them:"
-	@$(DEMO_ENV) $(BIN)/coc sql "SELECT trace FROM filtered_coc JOIN raw_coc USING (label_id) WHERE verdict = 'keep' AND len(components) > 0 ORDER BY scenario, label_id LIMIT 3"
+	@$(DEMO_ENV) $(BIN)/coc sql "SELECT coalesce(longitudinal_decision, 'none') AS longitudinal, coalesce(lateral_decision, 'none') AS lateral, count(*) AS labels FROM raw_coc GROUP BY ALL ORDER BY labels DESC, 1, 2"
+	@echo "Some of them:"
+	@$(DEMO_ENV) $(BIN)/coc sql "SELECT DISTINCT ON (scenario) scenario, trace FROM filtered_coc JOIN raw_coc USING (label_id) WHERE verdict = 'keep' AND components[1].track_id IS NOT NULL ORDER BY scenario, label_id"
 	@echo "What was left out, and why:"
 	@$(DEMO_ENV) $(BIN)/coc sql "SELECT stage, reason, severity, count(*) AS n FROM rejects GROUP BY ALL ORDER BY ALL"
 	@echo "Shards:"

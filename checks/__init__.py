@@ -11,6 +11,7 @@ from checks import (
     training_shards,
     trajectory_cache,
 )
+from checks.expectations import EXPECTATION_CHECKS
 
 ASSET_CHECKS = [
     trajectory_cache.clips_are_conserved,
@@ -29,4 +30,5 @@ ASSET_CHECKS = [
     filtered_coc.enough_labels_are_kept,
     training_shards.kept_labels_become_samples,
     training_shards.shards_equal_their_manifest,
+    *EXPECTATION_CHECKS,
 ]

@@ -419,11 +419,12 @@ def _export(options: argparse.Namespace) -> int:
 
 def _bench(options: argparse.Namespace) -> int:
     from coc_assets.bench.bench import bench_table, run_bench
+    from coc_assets.bench.dagster_cost import dagster_seconds_per_chunk
 
     settings = load_settings(dataset=options.dataset)
     if settings.dataset is None:
         raise UsageError("No dataset named. Pass --dataset DIR or set COC_DATASET.")
-    figures = run_bench(settings.dataset)
+    figures = {**run_bench(settings.dataset), "dagster_s_per_chunk": dagster_seconds_per_chunk(settings)}
     if options.json:
         print(json.dumps(figures))
     else:

@@ -77,7 +77,7 @@ def run_plans(
     due = [plan for plan in plans if plan.due]
     with _only_run_on(settings):
         if jobs == 1 or len(due) < 2:
-            worker = _Worker(settings, on_progress)
+            worker = Worker(settings, on_progress)
             for plan in due:
                 on_result(worker.run(plan, force))
             return
@@ -127,7 +127,7 @@ def _stands(workspace: Workspace, stage: Stage, chunk: str, required: frozenset[
     return required <= set(now.receipt.checks) and not now.receipt.blocked_by()
 
 
-class _Worker:
+class Worker:
     """One process's definitions and instance, loaded once for all its chunks."""
 
     def __init__(self, settings: Settings, progress: Callable[[str, str, int, int], None] | None = None) -> None:
@@ -170,7 +170,7 @@ class _Worker:
         ]
 
 
-_worker: _Worker | None = None
+_worker: Worker | None = None
 
 
 def _start_worker(settings: Settings) -> None:
@@ -178,7 +178,7 @@ def _start_worker(settings: Settings) -> None:
 
     global _worker
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what an interrupt means
-    _worker = _Worker(settings)
+    _worker = Worker(settings)
 
 
 def _run_in_worker(plan: ChunkPlan, force: bool) -> ChunkResult:

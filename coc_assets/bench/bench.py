@@ -30,7 +30,7 @@ from coc_assets.bench import plain
 from coc_assets.keyframe_segments import selection
 from coc_assets.meta_actions import spans as meta_actions
 from coc_assets.sources import pai
-from coc_assets.sources.egomotion import ClipRejected, clean
+from coc_assets.sources.egomotion import ClipRejected, Egomotion, clean
 from coc_assets.trajectory_cache import tables
 from coc_assets.trajectory_cache.resampling import resample, trajectory_frame
 from resources import schemas
@@ -176,19 +176,11 @@ def make_tables_by_step(bench: Bench) -> dict[str, float]:
     root, store, settings = DatasetRoot(bench.dataset), Store(bench.store), bench.settings
     watch = _StopWatch()
     for chunk in bench.chunks:
-        with root.open_archive(EGOMOTION, chunk) as archive:
-            ids = root.clip_ids_of(archive.members, EGOMOTION, EGOMOTION)
-            contents = [archive.read(name) for name in archive.members]
-        watch.lap("open")
-        raw = [pai.parse_egomotion(content, clip_id) for content, clip_id in zip(contents, ids, strict=True)]
-        watch.lap("decode")
-        cleaned = [clean(ego, settings.trajectory, clip_id) for ego, clip_id in zip(raw, ids, strict=True)]
-        watch.lap("clean")
-        resampled = resample([ego for ego, _ in cleaned], settings.trajectory)
+        clips = tables.CleanClips()
+        resampled = resample(_cleaned(root, chunk, settings.trajectory, clips, watch), settings.trajectory)
         watch.lap("resample")
-        clips = tables.CleanClips(ids, [ego for ego, _ in cleaned], [mended for _, mended in cleaned])
         rows = tables.clip_rows(clips, resampled, splits={}, with_video=(), with_tracks=())
-        trajectories = trajectory_frame(resampled, ids)
+        trajectories = trajectory_frame(resampled, clips.ids)
         _write(store, schemas.CLIPS, rows, chunk)
         _write(store, schemas.TRAJECTORIES, trajectories, chunk)
         watch.lap("tables")
@@ -199,6 +191,26 @@ def make_tables_by_step(bench: Bench) -> dict[str, float]:
         _write(store, schemas.KEYFRAMES, keyframes, chunk)
         watch.lap("keyframes")
     return watch.seconds
+
+
+def _cleaned(
+    root: DatasetRoot, chunk: str, settings: TrajectorySettings, clips: tables.CleanClips, watch: _StopWatch
+) -> Iterator[Egomotion]:
+    """Clips one by one, each step's seconds taken; what passes before the next is asked for is resampling."""
+    with root.open_archive(EGOMOTION, chunk) as archive:
+        for clip_id, name in zip(
+            root.clip_ids_of(archive.members, EGOMOTION, EGOMOTION), archive.members, strict=True
+        ):
+            content = archive.read(name)
+            watch.lap("open")
+            raw = pai.parse_egomotion(content, name)
+            watch.lap("decode")
+            ego, mended = clean(raw, settings, name)
+            watch.lap("clean")
+            clips.ids.append(clip_id)
+            clips.mended.append(mended)
+            yield ego
+            watch.lap("resample")
 
 
 def make_tables_plainly(bench: Bench) -> dict[str, float]:

@@ -247,9 +247,16 @@ def _pool(stack: ExitStack, workers: int | None, clips: int) -> ProcessPoolExecu
     count = min(workers or os.cpu_count() or 1, clips)
     if count == 1:
         return None
-    pool = ProcessPoolExecutor(count, mp_context=get_context("spawn"))
+    pool = ProcessPoolExecutor(count, mp_context=get_context("spawn"), initializer=_draw_in_one_thread)
     stack.callback(pool.shutdown, cancel_futures=True)
     return pool
+
+
+def _draw_in_one_thread() -> None:
+    """The processes fill the cores; OpenCV's own threads would only get in each other's way."""
+    import cv2
+
+    cv2.setNumThreads(1)
 
 
 def _write_index(root: Path, planned: list[Planned], video: bool) -> None:

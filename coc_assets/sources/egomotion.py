@@ -85,10 +85,7 @@ def clean(raw: Egomotion, settings: TrajectorySettings, source: str) -> tuple[Eg
     Raises:
         ClipRejected: `infinite_value`, `gap_too_long`, `rotation_gap` or `too_few_frames` (design, Conservation).
     """
-    ego, mended = _in_order(raw)
-    if not _is_numeric(ego) or _longest_step_us(ego) > FRAME_US:
-        ego, more = _without_unusable_rows(ego, settings, source)
-        mended += more
+    ego, mended = (raw, ()) if _is_flawless(raw) else _mended(raw, settings, source)
     if frame_count(ego.t_us) < settings.min_frames:
         raise ClipRejected(
             "too_few_frames",
@@ -136,6 +133,22 @@ def poses_at(ego: Egomotion, t_us: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     times = ego.t_us[around]
     xyz = np.column_stack([np.interp(asked, times, ego.xyz[around, axis]) for axis in range(3)])
     return xyz, Slerp(times, Rotation.from_quat(ego.quaternion[around]))(asked).as_matrix()
+
+
+def _is_flawless(raw: Egomotion) -> bool:
+    """Whether there is nothing to look into: timed rows in order, no farther apart than a frame, all of them numbers."""
+    if not raw.t_us.size or raw.t_us[0] == NO_TIMESTAMP or not _is_numeric(raw):
+        return False
+    steps = np.diff(raw.t_us)
+    return not steps.size or bool(steps.min() > 0 and steps.max() <= FRAME_US)
+
+
+def _mended(raw: Egomotion, settings: TrajectorySettings, source: str) -> tuple[Egomotion, tuple[str, ...]]:
+    ego, mended = _in_order(raw)
+    if not _is_numeric(ego) or _longest_step_us(ego) > FRAME_US:
+        ego, more = _without_unusable_rows(ego, settings, source)
+        mended += more
+    return ego, mended
 
 
 def _in_order(raw: Egomotion) -> tuple[Egomotion, tuple[str, ...]]:

@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Self, TypeVar
 
 import numpy as np
 import polars as pl
@@ -84,19 +84,7 @@ def read_clip_list(root: DatasetRoot, chunk: str) -> pl.DataFrame:
         clip_id, split, clip_is_valid (null counts as valid), in_index, has_egomotion (a member is there).
     """
     with root.open_archive(EGOMOTION, chunk) as archive:
-        members = set(root.clip_ids_of(archive.members, EGOMOTION, EGOMOTION))
-    index = root.clip_index().filter(pl.col("chunk") == chunk).drop("chunk")
-    extra = sorted(members - set(index["clip_id"]))
-    listed = index.with_columns(in_index=pl.lit(True))
-    unlisted = pl.DataFrame({"clip_id": extra}, schema={"clip_id": pl.String}).with_columns(in_index=pl.lit(False))
-    both = pl.concat([listed, unlisted], how="diagonal")
-    return both.with_columns(has_egomotion=pl.col("clip_id").is_in(sorted(members)))
-
-
-def archive_damage(root: DatasetRoot, chunk: str, feature: str) -> str | None:
-    """What is wrong with a chunk's archive as a whole, for a hint; None for a sound one."""
-    with root.open_archive(feature, chunk) as archive:
-        return _archive_hint(root, archive)
+        return _clip_list(root, chunk, archive)
 
 
 def iter_egomotion(
@@ -110,13 +98,68 @@ def iter_egomotion(
     Args:
         clip_ids: only these clips; all by default.
     """
-    clips = read_clip_list(root, chunk)
-    if clip_ids is not None:
-        clips = clips.filter(pl.col("clip_id").is_in(list(clip_ids)))
-    with root.open_archive(EGOMOTION, chunk) as archive:
-        rows = list(clips.select("clip_id", "clip_is_valid").iter_rows())
-        read = _in_threads(lambda row: _clip_egomotion(root, archive, *row), rows)
-        yield from zip(clips["clip_id"], read, strict=True)
+    with EgomotionChunk(root, chunk) as opened:
+        yield from opened.read(clip_ids)
+
+
+class EgomotionChunk:
+    """A chunk's egomotion archive, opened and listed once; usable while open, as a context manager.
+
+    Attributes:
+        clips: the clip list, as `read_clip_list` gives it.
+        damage: what is wrong with the archive as a whole, for a hint; None for a sound one.
+
+    Raises:
+        FileNotFoundError: the archive is not on disk.
+        DatasetError: the dataset's listings cannot be read.
+    """
+
+    def __init__(self, root: DatasetRoot, chunk: str) -> None:
+        self._root = root
+        self._archive = root.open_archive(EGOMOTION, chunk)
+        self._name = root.relative(self._archive.path)
+        self.damage = _archive_hint(root, self._archive)
+        try:
+            self.clips = _clip_list(root, chunk, self._archive)
+        except BaseException:
+            self._archive.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._archive.close()
+
+    def read(self, clip_ids: Collection[str] | None = None) -> Iterator[tuple[str, Egomotion | ClipRejected]]:
+        """As `iter_egomotion`."""
+        rows = list(self.clips.select("clip_id", "clip_is_valid").iter_rows())
+        if clip_ids is not None:
+            wanted = set(clip_ids)
+            rows = [row for row in rows if row[0] in wanted]
+        read = _in_threads(lambda row: self._clip(*row), rows)
+        yield from ((clip_id, egomotion) for (clip_id, _), egomotion in zip(rows, read, strict=True))
+
+    def source(self, clip_id: str) -> str:
+        """Archive and member of a clip's egomotion, below the root, for hints."""
+        return f"{self._name}::{self._root.member_name(EGOMOTION, EGOMOTION, clip_id)}"
+
+    def _clip(self, clip_id: str, valid: bool | None) -> Egomotion | ClipRejected:
+        name, source = self._root.member_name(EGOMOTION, EGOMOTION, clip_id), self.source(clip_id)
+        if valid is False:
+            return ClipRejected("clip_invalid", f"clip_index.parquet says clip_is_valid = false for {clip_id}.")
+        if name not in self._archive.members:
+            left = "what is left of " * self._archive.damaged
+            hint = f"{source} is in the clip index, but not in {left}the archive; {_FETCH}"
+            return ClipRejected("archive_damaged" if self._archive.damaged else "egomotion_missing", hint)
+        try:
+            return parse_egomotion(self._archive.read(name), source)
+        except MemberError as error:
+            return ClipRejected("corrupt_member", f"{source}: {error.problem}")
+        except ClipRejected as rejected:
+            return rejected
+        except Exception as error:  # one clip never takes its chunk down
+            return ClipRejected("unreadable", f"{source}: {type(error).__name__}: {error}")
 
 
 def egomotion_source(root: DatasetRoot, chunk: str, clip_id: str) -> str:
@@ -202,22 +245,14 @@ def read_camera_timestamps(root: DatasetRoot, chunk: str, camera: str, clip_id: 
             raise MemberError(archive.path, name, f"it holds no frame timestamps ({error}); {_FETCH}") from error
 
 
-def _clip_egomotion(root: DatasetRoot, archive: Archive, clip_id: str, valid: bool | None) -> Egomotion | ClipRejected:
-    name = root.member_name(EGOMOTION, EGOMOTION, clip_id)
-    source = f"{root.relative(archive.path)}::{name}"
-    if valid is False:
-        return ClipRejected("clip_invalid", f"clip_index.parquet says clip_is_valid = false for {clip_id}.")
-    if name not in archive.members:
-        hint = f"{source} is in the clip index, but not in {'what is left of ' * archive.damaged}the archive; {_FETCH}"
-        return ClipRejected("archive_damaged" if archive.damaged else "egomotion_missing", hint)
-    try:
-        return parse_egomotion(archive.read(name), source)
-    except MemberError as error:
-        return ClipRejected("corrupt_member", f"{source}: {error.problem}")
-    except ClipRejected as rejected:
-        return rejected
-    except Exception as error:  # one clip never takes its chunk down
-        return ClipRejected("unreadable", f"{source}: {type(error).__name__}: {error}")
+def _clip_list(root: DatasetRoot, chunk: str, archive: Archive) -> pl.DataFrame:
+    members = set(root.clip_ids_of(archive.members, EGOMOTION, EGOMOTION))
+    index = root.clip_index().filter(pl.col("chunk") == chunk).drop("chunk")
+    extra = sorted(members - set(index["clip_id"]))
+    listed = index.with_columns(in_index=pl.lit(True))
+    unlisted = pl.DataFrame({"clip_id": extra}, schema={"clip_id": pl.String}).with_columns(in_index=pl.lit(False))
+    both = pl.concat([listed, unlisted], how="diagonal")
+    return both.with_columns(has_egomotion=pl.col("clip_id").is_in(sorted(members)))
 
 
 def _clip_obstacles(root: DatasetRoot, archive: Archive, clip_id: str) -> pa.Table | dict[str, object]:
@@ -295,13 +330,22 @@ def _archive_hint(root: DatasetRoot, archive: Archive) -> str | None:
 
 
 def _in_threads(task: Callable[[_Item], _Result], items: Iterable[_Item]) -> Iterator[_Result]:
-    with ThreadPoolExecutor(min(_READERS, os.cpu_count() or 1)) as pool:
+    readers = min(_READERS, _cores())
+    if readers == 1:
+        yield from map(task, items)
+        return
+    with ThreadPoolExecutor(readers) as pool:
         yield from pool.map(task, items)
+
+
+def _cores() -> int:
+    """Cores that this process may use; not every system can be asked."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _read_columns(content: bytes, wanted: Sequence[str]) -> dict[str, pa.ChunkedArray]:
     """Those of the columns that a Parquet file has; a member is too small to be decoded in several threads itself."""
-    table = pq.ParquetFile(pa.BufferReader(content)).read(columns=list(wanted), use_threads=False)
+    table = pq.ParquetFile(pa.BufferReader(content), pre_buffer=False).read(columns=list(wanted), use_threads=False)
     return dict(zip(table.column_names, table.columns, strict=True))
 
 
@@ -323,4 +367,8 @@ def _timestamps(column: pa.ChunkedArray, source: str) -> np.ndarray:
 
 
 def _floats(columns: dict[str, pa.ChunkedArray], names: Sequence[str]) -> np.ndarray:
-    return np.column_stack([columns[name].to_numpy().astype(np.float64, copy=False) for name in names])
+    """(N, len(names)), each column contiguous: filling and reading whole columns is most of what is done with it."""
+    rows = np.empty((len(names), len(columns[names[0]])))
+    for row, name in zip(rows, names, strict=True):
+        row[:] = columns[name].to_numpy().astype(np.float64, copy=False)
+    return rows.T

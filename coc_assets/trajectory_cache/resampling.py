@@ -7,7 +7,7 @@ out so that one compiled pass serves the whole chunk.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -45,7 +45,8 @@ class Resampled:
     """Ego states of C clips at 10 Hz, one clip after the other, F frames in all; local frame.
 
     Attributes:
-        first_us: (C,) int64, clip-clock instant of each clip's frame 0, µs.
+        first_us: (C,) int64, clip-clock instant of each clip's frame 0, its first sample, µs.
+        last_us: (C,) int64, that of each clip's last sample, µs; frames may end before it.
         frames: (C,) int64, number of frames of each clip.
         offsets: (C + 1,) int64, where each clip's frames begin in the arrays below, and their end.
         t_us: (F,) int64, clip clock, µs.
@@ -58,6 +59,7 @@ class Resampled:
     """
 
     first_us: np.ndarray
+    last_us: np.ndarray
     frames: np.ndarray
     offsets: np.ndarray
     t_us: np.ndarray
@@ -75,30 +77,34 @@ class Resampled:
         return len(self.frames)
 
 
-def resample(clips: Sequence[Egomotion], settings: TrajectorySettings) -> Resampled:
+def resample(clips: Iterable[Egomotion], settings: TrajectorySettings) -> Resampled:
     """Every clip's ego states on its own 10 Hz grid, which begins at its first sample.
 
     Source: the dataset's resampling rules. Positions and velocities are interpolated linearly, rotations spherically;
     heading is the first extrinsic zyx angle. Without velocities they are backward differences of the positions.
 
     Args:
-        clips: cleaned egomotion: at least one sample each, instants strictly ascending.
+        clips: cleaned egomotion: at least one sample each, instants strictly ascending. None is held on to.
         settings: `max_frames` bounds the frames of a clip.
     """
-    first_us = np.array([clip.t_us[0] for clip in clips], np.int64)
-    frames = np.array([min(frame_count(clip.t_us), settings.max_frames) for clip in clips], np.int64)
-    offsets = np.concatenate([[0], np.cumsum(frames, dtype=np.int64)])
-    states = np.empty((len(_COLUMNS), offsets[-1]))
-    for clip, start, end in zip(clips, offsets[:-1], offsets[1:], strict=True):
+    ends: list[tuple[int, int]] = []
+    parts = [np.empty((len(_COLUMNS), 0))]
+    for clip in clips:
+        ends.append((clip.t_us[0], clip.t_us[-1]))
+        parts.append(np.empty((len(_COLUMNS), min(frame_count(clip.t_us), settings.max_frames))))
         _resample_clip(
             _frozen(clip.t_us, np.int64),
-            _frozen(clip.xyz, np.float64),
-            _frozen(clip.quaternion, np.float64),
-            _frozen(np.empty((0, 2)) if clip.velocity is None else clip.velocity, np.float64),
-            states[:, start:end],
+            _frozen(clip.xyz.T, np.float64),
+            _frozen(clip.quaternion.T, np.float64),
+            _frozen(np.empty((2, 0)) if clip.velocity is None else clip.velocity.T, np.float64),
+            parts[-1],
         )
+    first_us, last_us = np.array(ends, np.int64).reshape(-1, 2).T
+    frames = np.array([part.shape[1] for part in parts[1:]], np.int64)
+    offsets = np.concatenate([[0], np.cumsum(frames, dtype=np.int64)])
     frame = np.arange(offsets[-1]) - np.repeat(offsets[:-1], frames)
-    return Resampled(first_us, frames, offsets, np.repeat(first_us, frames) + frame * FRAME_US, *states)
+    t_us = np.repeat(first_us, frames) + frame * FRAME_US
+    return Resampled(first_us, last_us, frames, offsets, t_us, *np.concatenate(parts, axis=1))
 
 
 def trajectory_frame(resampled: Resampled, clip_ids: Sequence[str]) -> pl.DataFrame:
@@ -121,18 +127,21 @@ def _frozen(values: np.ndarray, dtype: type) -> np.ndarray:
 def _resample_clip(
     t_us: np.ndarray, xyz: np.ndarray, quaternion: np.ndarray, velocity: np.ndarray, states: np.ndarray
 ) -> None:
-    """Fills `states` (9, T), whose rows follow the fields of `Resampled` from `x` on; no velocities: none are given."""
+    """Fills `states` (9, T), whose rows follow the fields of `Resampled` from `x` on.
+
+    Samples come as rows of components: xyz (3, N), quaternion (4, N), velocity (2, N), or (2, 0) where there is none.
+    """
     sample = 0
     for frame in range(states.shape[1]):
         now = t_us[0] + frame * FRAME_US
         while sample + 1 < len(t_us) and t_us[sample + 1] <= now:
             sample += 1
         for axis in range(3):
-            states[axis, frame] = _interpolate(t_us, xyz[:, axis], sample, now)
+            states[axis, frame] = _interpolate(t_us, xyz[axis], sample, now)
         states[3, frame] = _heading(t_us, quaternion, sample, now)
-        for axis in range(2 if len(velocity) else 0):
-            states[4 + axis, frame] = _interpolate(t_us, velocity[:, axis], sample, now)
-    _derive(states, len(velocity) > 0)
+        for axis in range(2 if velocity.size else 0):
+            states[4 + axis, frame] = _interpolate(t_us, velocity[axis], sample, now)
+    _derive(states, velocity.size > 0)
 
 
 @numba.njit(cache=True, error_model="numpy")
@@ -169,10 +178,10 @@ def _interpolate(t_us: np.ndarray, values: np.ndarray, sample: int, now: int) ->
 @numba.njit(cache=True, error_model="numpy")
 def _heading(t_us: np.ndarray, quaternion: np.ndarray, sample: int, now: int) -> float:
     """First extrinsic zyx angle of the rotation at `now`: R = Rx·Ry·Rz, so it is read off R's first row."""
-    x, y, z, w = _normalized(quaternion[sample])
+    x, y, z, w = _normalized(quaternion[:, sample])
     if sample + 1 < len(t_us) and now > t_us[sample]:
         part = (now - t_us[sample]) / (t_us[sample + 1] - t_us[sample])
-        x, y, z, w = _product((x, y, z, w), _step((x, y, z, w), _normalized(quaternion[sample + 1]), part))
+        x, y, z, w = _product((x, y, z, w), _step((x, y, z, w), _normalized(quaternion[:, sample + 1]), part))
     return math.atan2(2.0 * (z * w - x * y), w * w + x * x - y * y - z * z)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,6 @@ from coc_assets.sources import pai
 from coc_assets.sources.egomotion import ClipRejected, Egomotion, clean
 from coc_assets.trajectory_cache.resampling import Resampled, resample, trajectory_frame
 from resources import schemas
-from resources.dataset import EGOMOTION
 
 if TYPE_CHECKING:
     from resources.dataset import DatasetRoot
@@ -25,10 +24,9 @@ _OF_THE_INDEX = ("clip_invalid",)  # reasons for which the clip index is at faul
 
 @dataclass
 class CleanClips:
-    """The chunk's usable clips, cleaned, in the order of the clip list, and the reject rows of the others."""
+    """The chunk's usable clips, in the order of the clip list, and the reject rows of the others."""
 
     ids: list[str] = field(default_factory=list)
-    egomotion: list[Egomotion] = field(default_factory=list)
     mended: list[tuple[str, ...]] = field(default_factory=list)
     rejects: list[dict[str, object]] = field(default_factory=list)
 
@@ -44,13 +42,13 @@ def build(root: DatasetRoot, chunk: str, settings: TrajectorySettings, camera: s
     Raises:
         DatasetError: the dataset's listings cannot be read.
     """
-    clips = read_clean_clips(root, chunk, settings)
-    resampled = resample(clips.egomotion, settings)
+    with pai.EgomotionChunk(root, chunk) as egomotion:
+        clips, resampled = read_clips(egomotion, settings)
     tracks = pai.read_tracks(root, chunk, clips.ids)
     rows = clip_rows(
         clips,
         resampled,
-        splits=_splits(root, chunk),
+        splits=dict(egomotion.clips.select("clip_id", "split").iter_rows()),
         with_video=pai.camera_members(root, chunk, camera),
         with_tracks=tracks.clip_ids,
     )
@@ -58,27 +56,34 @@ def build(root: DatasetRoot, chunk: str, settings: TrajectorySettings, camera: s
         (schemas.CLIPS, rows),
         (schemas.TRAJECTORIES, trajectory_frame(resampled, clips.ids)),
         (schemas.TRACKS, tracks.frame),
-        (schemas.REJECTS, _reject_rows(root, chunk, clips.rejects + tracks.degraded)),
+        (schemas.REJECTS, _reject_rows(egomotion.damage, clips.rejects + tracks.degraded)),
     )
     in_chunk = pl.lit(chunk, pl.String).alias("chunk")
     return {table.name: schemas.conform(frame.with_columns(in_chunk), table) for table, frame in tables}
 
 
-def read_clean_clips(root: DatasetRoot, chunk: str, settings: TrajectorySettings) -> CleanClips:
-    """Every clip of the chunk read and cleaned, or rejected with its reason."""
+def read_clips(egomotion: pai.EgomotionChunk, settings: TrajectorySettings) -> tuple[CleanClips, Resampled]:
+    """Every clip of the chunk read, cleaned and resampled, or rejected with its reason.
+
+    Clips go through one by one: memory that the last one has warmed up serves the next, and none piles up.
+    """
     clips = CleanClips()
-    for clip_id, raw in pai.iter_egomotion(root, chunk):
+    return clips, resample(_usable(egomotion, settings, clips), settings)
+
+
+def _usable(egomotion: pai.EgomotionChunk, settings: TrajectorySettings, clips: CleanClips) -> Iterator[Egomotion]:
+    """Cleaned egomotion of each usable clip; enters every clip in `clips`."""
+    for clip_id, raw in egomotion.read():
         try:
             if isinstance(raw, ClipRejected):
                 raise raw
-            egomotion, mended = clean(raw, settings, pai.egomotion_source(root, chunk, clip_id))
+            cleaned, mended = clean(raw, settings, egomotion.source(clip_id))
         except Exception as error:  # one clip never takes its chunk down
-            clips.rejects.append(_rejected(root, chunk, clip_id, error))
+            clips.rejects.append(_rejected(clip_id, error, egomotion.source(clip_id)))
         else:
             clips.ids.append(clip_id)
-            clips.egomotion.append(egomotion)
             clips.mended.append(mended)
-    return clips
+            yield cleaned
 
 
 def clip_rows(
@@ -96,7 +101,7 @@ def clip_rows(
             "split": [splits.get(clip_id) for clip_id in clips.ids],
             "frames": resampled.frames,
             "first_us": resampled.first_us,
-            "duration_s": [float(ego.t_us[-1] - ego.t_us[0]) / 1e6 for ego in clips.egomotion],
+            "duration_s": (resampled.last_us - resampled.first_us) / 1e6,
             "distance_m": driven_distances(resampled),
             "mean_speed_mps": _sums(resampled.speed, resampled) / resampled.frames,
             "has_video": [clip_id in with_video for clip_id in clips.ids],
@@ -119,13 +124,8 @@ def _sums(values: np.ndarray, resampled: Resampled) -> np.ndarray:
     return np.add.reduceat(values, resampled.offsets[:-1]) if len(resampled) else np.empty(0)
 
 
-def _splits(root: DatasetRoot, chunk: str) -> dict[str, str | None]:
-    return dict(pai.read_clip_list(root, chunk).select("clip_id", "split").iter_rows())
-
-
-def _rejected(root: DatasetRoot, chunk: str, clip_id: str, error: Exception) -> dict[str, object]:
+def _rejected(clip_id: str, error: Exception, source: str) -> dict[str, object]:
     if not isinstance(error, ClipRejected):
-        source = pai.egomotion_source(root, chunk, clip_id)
         error = ClipRejected("unreadable", f"{source}: {type(error).__name__}: {error}")
     return {
         "clip_id": clip_id,
@@ -136,9 +136,8 @@ def _rejected(root: DatasetRoot, chunk: str, clip_id: str, error: Exception) -> 
     }
 
 
-def _reject_rows(root: DatasetRoot, chunk: str, rows: Sequence[dict[str, object]]) -> pl.DataFrame:
-    """What is wrong with the chunk's archive first, then its clips."""
-    damage = pai.archive_damage(root, chunk, EGOMOTION)
+def _reject_rows(damage: str | None, rows: Sequence[dict[str, object]]) -> pl.DataFrame:
+    """What is wrong with the chunk's egomotion archive first, then its clips."""
     of_chunk: dict[str, object] = {
         "severity": "rejected", "feature": "egomotion", "reason": "archive_damaged", "hint": damage
     }  # fmt: skip

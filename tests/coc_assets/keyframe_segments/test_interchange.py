@@ -8,7 +8,7 @@ import polars as pl
 from coc_assets.keyframe_segments.interchange import sampled_segments, segments_json, segments_text
 from coc_assets.meta_actions.spans import build
 from coc_assets.trajectory_cache.resampling import resample, trajectory_frame
-from coc_assets.trajectory_cache.tables import read_clean_clips
+from coc_assets.trajectory_cache.tables import read_clips
 from resources import schemas
 from resources.dataset import DatasetRoot
 from resources.settings.keyframes import KeyframeSettings
@@ -52,8 +52,9 @@ def test_text_is_indented_by_four_and_ends_without_a_newline():
 
 def test_reproduces_the_published_file(shared_data: Path):
     folder = shared_data / "golden-visible"
-    clips = read_clean_clips(DatasetRoot(folder), "0000", TrajectorySettings())
-    spans = build(trajectory_frame(resample(clips.egomotion, TrajectorySettings()), clips.ids), MetaActionSettings())
+    with EgomotionChunk(DatasetRoot(folder), "0000") as egomotion:
+        clips, resampled = read_clips(egomotion, TrajectorySettings())
+    spans = build(trajectory_frame(resampled, clips.ids), MetaActionSettings())
     # The file covers the clips of the strict reference alone, those of at least 17.5 s.
     covered = pl.read_parquet(folder / "spans.parquet")["clip_id"].unique().implode()
     segments = segments_json(spans.filter(pl.col("clip_id").is_in(covered)), SETTINGS)

@@ -13,7 +13,7 @@ from coc_assets.meta_actions.interchange import camel_case
 from coc_assets.meta_actions.rules import AXES
 from coc_assets.meta_actions.spans import build, label_spans, read_states, spans_frame
 from coc_assets.trajectory_cache.resampling import resample, trajectory_frame
-from coc_assets.trajectory_cache.tables import read_clean_clips
+from coc_assets.trajectory_cache.tables import read_clips
 from resources import schemas
 from resources.dataset import DatasetRoot
 from resources.settings.meta_actions import MetaActionSettings
@@ -154,8 +154,9 @@ def trajectory_table(clips: dict[str, plain.ClipStates]) -> pl.DataFrame:
     ],
 )
 def test_reproduces_the_published_spans(shared_data: Path, dataset, reference):
-    clips = read_clean_clips(DatasetRoot(shared_data / dataset), "0000", TrajectorySettings())
-    spans = build(trajectory_frame(resample(clips.egomotion, TrajectorySettings()), clips.ids), SETTINGS)
+    with EgomotionChunk(DatasetRoot(shared_data / dataset), "0000") as egomotion:
+        clips, resampled = read_clips(egomotion, TrajectorySettings())
+    spans = build(trajectory_frame(resampled, clips.ids), SETTINGS)
     found = spans.with_columns(pl.col("action").map_elements(camel_case, pl.String))
     expected = pl.read_parquet(shared_data / dataset / reference)
     of_reference = found.filter(pl.col("clip_id").is_in(expected["clip_id"].unique().implode()))
@@ -166,8 +167,9 @@ def test_reproduces_the_published_spans(shared_data: Path, dataset, reference):
 
 
 def test_labels_the_clip_that_stops_the_published_tool(shared_data: Path):
-    clips = read_clean_clips(DatasetRoot(shared_data / "golden-visible"), "0000", TrajectorySettings())
-    spans = build(trajectory_frame(resample(clips.egomotion, TrajectorySettings()), clips.ids), SETTINGS)
+    with EgomotionChunk(DatasetRoot(shared_data / "golden-visible"), "0000") as egomotion:
+        clips, resampled = read_clips(egomotion, TrajectorySettings())
+    spans = build(trajectory_frame(resampled, clips.ids), SETTINGS)
     mended = spans.filter(pl.col("clip_id").str.starts_with("929c8495"), pl.col("axis") == "longitudinal")
     assert mended["end_frame"].max() == 200
     assert set(mended["action"]) != {"maintain_speed"}
