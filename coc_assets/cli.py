@@ -151,7 +151,8 @@ def _sample(options: argparse.Namespace) -> int:
             )
         except SampleError as error:
             raise UsageError(str(error)) from None
-    print(f"{made.clips} clips in {made.chunks} chunks, {made.defective} of them defective, in {options.out}")
+    clips, chunks = _counted(made.clips, "clip"), _counted(made.chunks, "chunk")
+    print(f"{clips} in {chunks}, {made.defective} of them defective, in {options.out}")
     return DONE
 
 
@@ -211,15 +212,19 @@ def _materialize(workspace: Workspace, chunks: list[str], options: argparse.Name
     _stderr().print(_plan_line(plans))
     results: list[ChunkResult] = []
     with _progress_bar("stages") as (bar, task):
-        bar.update(task, total=sum(len(plan.due) for plan in plans))
+        due = {plan.chunk: plan.due for plan in plans}
+        done: set[tuple[str, str]] = set()
+        bar.update(task, total=sum(map(len, due.values())))
 
         def finished(result: ChunkResult) -> None:
             results.append(result)
-            due = sum(len(plan.due) for plan in plans if plan.chunk in {done.chunk for done in results})
-            bar.update(task, completed=due, description=f"chunk {result.chunk}")
+            done.update((result.chunk, stage) for stage in due[result.chunk])
+            bar.update(task, completed=len(done), description=f"chunk {result.chunk}")
 
-        def within(chunk: str, stage: str, done: int, total: int) -> None:
-            bar.update(task, description=f"chunk {chunk} {stage} {done}/{total}")
+        def within(chunk: str, stage: str, items: int, of: int) -> None:
+            if items == of:
+                done.add((chunk, stage))
+            bar.update(task, completed=len(done), description=f"chunk {chunk} {stage} {items}/{of}")
 
         run_plans(
             workspace.settings, plans, jobs=options.jobs, force=options.force, on_result=finished, on_progress=within
@@ -230,7 +235,7 @@ def _materialize(workspace: Workspace, chunks: list[str], options: argparse.Name
 def _plan_line(plans: Sequence[ChunkPlan]) -> str:
     due = sum(len(plan.due) for plan in plans)
     fresh = sum(len(plan.fresh) for plan in plans)
-    return f"{len(plans)} chunks: {due} stages to make, {fresh} fresh."
+    return f"{_counted(len(plans), 'chunk')}: {_counted(due, 'stage')} to make, {fresh} fresh."
 
 
 def _report_run(workspace: Workspace, chunks: list[str], results: Sequence[ChunkResult]) -> int:
@@ -436,6 +441,10 @@ _UNLIMITED = 10_000  # columns: what goes to a file or a pipe is not folded
 
 
 # ---- what is printed where ------------------------------------------------------------------------------------------
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def _stdout() -> Console:

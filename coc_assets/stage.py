@@ -89,7 +89,7 @@ class Work:
         return self.store.read_table(table, self.chunk)
 
     def report(self, done: int, total: int) -> None:
-        """Passes progress within the partition on to whoever watches."""
+        """Passes progress within the partition on to whoever watches; equal numbers say that it is made."""
         if self.workspace.progress:
             self.workspace.progress(self.chunk, self.stage.name, done, total)
 
@@ -223,6 +223,7 @@ def run_stage(stage: Stage, workspace: Workspace, chunk: str, *, force: bool = F
     if now.receipt and not force and now.is_fresh(work):
         return Outcome(now.receipt, fresh=True)
     earlier = _withdraw(work, now.receipt)
+    work.report(0, 1)
     started = time.perf_counter()
     try:
         work.store.sweep(work.folder)
@@ -232,6 +233,7 @@ def run_stage(stage: Stage, workspace: Workspace, chunk: str, *, force: bool = F
         raise StageError(f"{stage.name} of chunk {chunk} failed: {error}") from error
     receipt = receipt.model_copy(update={"duration_s": round(time.perf_counter() - started, 3)})
     write_receipt(work.store, receipt)
+    work.report(1, 1)
     return Outcome(receipt, fresh=False)
 
 

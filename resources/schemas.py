@@ -10,6 +10,7 @@ Clocks: every `*_us` is microseconds on the clip's clock; `frame` counts 0.1 s s
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal, get_args
 
 import polars as pl
@@ -141,7 +142,7 @@ class Table:
     key: tuple[str, ...]
     columns: dict[str, Column]
 
-    @property
+    @cached_property
     def schema(self) -> pl.Schema:
         return pl.Schema({name: column.dtype for name, column in self.columns.items()})
 
@@ -386,13 +387,19 @@ def conform(frame: pl.DataFrame, table: Table) -> pl.DataFrame:
     Raises:
         ValueError: the frame has a column that the table does not know.
     """
-    unknown = sorted(set(frame.columns) - set(table.columns))
+    if frame.schema == table.schema:
+        return frame
+    had = frame.schema
+    unknown = sorted(set(had) - set(table.columns))
     if unknown:
         raise ValueError(f"Table {table.name!r} has no columns {unknown}; declare them in resources/schemas.py.")
-    return frame.select(
-        (pl.col(name) if name in frame.columns else pl.lit(None)).cast(dtype).alias(name)
-        for name, dtype in table.schema.items()
-    )
+
+    def column(name: str, dtype: pl.DataType | type[pl.DataType]) -> pl.Expr:
+        if had.get(name) == dtype:
+            return pl.col(name)
+        return (pl.col(name) if name in had else pl.lit(None)).cast(dtype).alias(name)
+
+    return frame.select(column(name, dtype) for name, dtype in table.schema.items())
 
 
 def reject_rows(rows: list[dict[str, object]]) -> pl.DataFrame:

@@ -80,7 +80,7 @@ def run_bench(
     Rates are clips a second. `clips_per_s`: zips to stored trajectories, meta-actions and keyframes, two processes.
     `open_only_clips_per_s`: opening the members and nothing else, two processes: their bytes out of the zip, checked
     against the checksum, and their Parquet table decoded in the fastest way at hand; `ratio` compares the two. Two
-    parts of opening are given apart: `open_columns_clips_per_s` decodes just the columns that resampling needs, and
+    parts of opening are given apart: `open_columns_clips_per_s` decodes just the columns that resampling needs,
     `read_bytes_clips_per_s` nothing. `baseline_clips_per_s`: one clip at a time in plain Python, same tables, one
     process; `baseline_ratio` compares it with `open_only_one_core_clips_per_s`, `ratio_to_baseline` compares
     `clips_per_s` with it. `stages`: seconds a step takes for all `clips` in one process and thread; `tables`,
@@ -198,9 +198,7 @@ def _cleaned(
 ) -> Iterator[Egomotion]:
     """Clips one by one, each step's seconds taken; what passes before the next is asked for is resampling."""
     with root.open_archive(EGOMOTION, chunk) as archive:
-        for clip_id, name in zip(
-            root.clip_ids_of(archive.members, EGOMOTION, EGOMOTION), archive.members, strict=True
-        ):
+        for clip_id, name in zip(root.clip_ids_of(archive.members, EGOMOTION, EGOMOTION), archive.members, strict=True):
             content = archive.read(name)
             watch.lap("open")
             raw = pai.parse_egomotion(content, name)
@@ -238,7 +236,8 @@ def make_tables_plainly(bench: Bench) -> dict[str, float]:
 def open_members(bench: Bench, columns: Sequence[str] | None = None) -> dict[str, float]:
     """Every member's bytes and its decoded table, or those columns of it; nothing more."""
     for content in _contents(bench):
-        pq.ParquetFile(pa.BufferReader(content)).read(columns=list(columns) if columns else None, use_threads=False)
+        file = pq.ParquetFile(pa.BufferReader(content), pre_buffer=False)
+        file.read(columns=list(columns) if columns else None, use_threads=False)
     return {}
 
 

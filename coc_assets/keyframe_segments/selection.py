@@ -55,11 +55,12 @@ def decision_candidates(trajectories: pl.DataFrame, spans: pl.DataFrame, setting
 
     Source: the label rules, Keyframes: not at the clip's first frame, not uneventful; a change of speed must be one.
     """
-    eventful = spans.filter(pl.col("start_frame") > 0, ~pl.col("action").is_in(list(settings.uneventful)))
     frame = pl.max_horizontal(pl.col("start_frame") - settings.lead, 0)
-    inside = eventful.with_columns(frame=frame).filter(
-        pl.col("frame").is_between(settings.min_frame, settings.max_frame)
-    )
+    inside = spans.filter(
+        pl.col("start_frame") > 0,
+        ~pl.col("action").is_in(list(settings.uneventful)),
+        frame.is_between(settings.min_frame, settings.max_frame),
+    ).with_columns(frame=frame)
     must_change = pl.col("action").is_in(list(settings.speed_change_actions))
     return _with_speed_change(inside, trajectories).filter(
         ~must_change | (pl.col("speed_change") >= settings.min_speed_change)
@@ -68,6 +69,8 @@ def decision_candidates(trajectories: pl.DataFrame, spans: pl.DataFrame, setting
 
 def keep_by_hash(clip_id: str, frame: int, fraction: float) -> bool:
     """Whether a keyframe belongs to the kept fraction: the same answer on every machine and in every run."""
+    if fraction >= 1.0:
+        return True
     digest = hashlib.sha256(f"{clip_id}:{frame}".encode()).digest()
     return int.from_bytes(digest[:8]) < fraction * 2**64
 
@@ -83,10 +86,10 @@ def keep_apart(frames: list[int], ranks: list[int], cooldown: int) -> list[bool]
 
 def _with_speed_change(spans: pl.DataFrame, trajectories: pl.DataFrame) -> pl.DataFrame:
     """Adds |speed at the span's last frame − speed at its first|, m/s."""
-    first_rows = trajectories.select("clip_id", "frame").with_row_index("first_row").filter(pl.col("frame") == 0)
-    located = spans.join(first_rows.drop("frame"), on="clip_id", how="left", maintain_order="left")
-    speed, first = trajectories["speed_mps"].to_numpy(), located["first_row"].to_numpy()
-    start, last = located["start_frame"].to_numpy(), located["end_frame"].to_numpy() - 1
+    first_rows = np.flatnonzero(trajectories["frame"].to_numpy() == 0)
+    first_row = dict(zip(trajectories["clip_id"].gather(first_rows), first_rows, strict=True))
+    speed, first = trajectories["speed_mps"].to_numpy(), np.array([first_row[clip] for clip in spans["clip_id"]], int)
+    start, last = spans["start_frame"].to_numpy(), spans["end_frame"].to_numpy() - 1
     return spans.with_columns(speed_change=np.abs(speed[first + last] - speed[first + start]))
 
 
@@ -109,7 +112,7 @@ def _apart(keyframes: pl.DataFrame, settings: KeyframeSettings) -> pl.DataFrame:
 
 def _capped(keyframes: pl.DataFrame, settings: KeyframeSettings) -> pl.DataFrame:
     """Leaves out what the caps leave out; last of all, so that a cap only ever takes keyframes away."""
-    rows = keyframes.select("clip_id", "frame", "action").iter_rows()
+    rows = zip(keyframes["clip_id"], keyframes["frame"], keyframes["action"], strict=True)
     kept = [keep_by_hash(clip, frame, settings.keep_fraction.get(action, 1.0)) for clip, frame, action in rows]
     return keyframes.filter(pl.Series(kept, dtype=pl.Boolean))
 

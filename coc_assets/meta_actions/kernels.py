@@ -109,6 +109,8 @@ def lateral_series(
 @numba.njit(cache=True, error_model="numpy")
 def _reflected(index: int, size: int) -> int:
     """The index mirrored at both edges, edge sample not repeated."""
+    if 0 <= index < size:
+        return index
     if size == 1:
         return 0
     index = abs(index) % (2 * (size - 1))

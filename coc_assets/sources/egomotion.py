@@ -103,6 +103,17 @@ def frame_count(t_us: np.ndarray) -> int:
     return int(float(t_us[-1] - t_us[0]) / _US_PER_S / FRAME_S) + 1 if t_us.size else 0
 
 
+def components(ego: Egomotion) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """The samples as the one kind of arrays that kernels are compiled for: contiguous and read-only.
+
+    Returns:
+        t_us (N,), and rows of components: xyz (3, N), quaternion (4, N), velocity (2, N); (2, 0) where there is none.
+    """
+    velocity = np.empty((0, 2)) if ego.velocity is None else ego.velocity
+    xyz, quaternion, velocity = (_frozen(values.T, np.float64) for values in (ego.xyz, ego.quaternion, velocity))
+    return _frozen(ego.t_us, np.int64), xyz, quaternion, velocity
+
+
 def poses_at(ego: Egomotion, t_us: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Ego poses at M instants of the clip's clock: positions by linear, rotations by spherical interpolation.
 
@@ -136,11 +147,12 @@ def poses_at(ego: Egomotion, t_us: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _is_flawless(raw: Egomotion) -> bool:
-    """Whether there is nothing to look into: timed rows in order, no farther apart than a frame, all of them numbers."""
-    if not raw.t_us.size or raw.t_us[0] == NO_TIMESTAMP or not _is_numeric(raw):
+    """Whether nothing needs mending: timed rows in order, no farther apart than a frame, all of them numbers."""
+    from coc_assets.sources.soundness import is_sound  # compiles a kernel
+
+    if not raw.t_us.size or raw.t_us[0] == NO_TIMESTAMP:
         return False
-    steps = np.diff(raw.t_us)
-    return not steps.size or bool(steps.min() > 0 and steps.max() <= FRAME_US)
+    return bool(is_sound(*components(raw), FRAME_US, _AS_GOOD_AS_INFINITE, _ZERO_NORM))
 
 
 def _mended(raw: Egomotion, settings: TrajectorySettings, source: str) -> tuple[Egomotion, tuple[str, ...]]:
@@ -223,6 +235,14 @@ def _refuse_infinite(ego: Egomotion, source: str) -> None:
             f"{source} holds an infinite value at {ego.t_us[rows[0]] / _US_PER_S:.2f} s ({rows.size} rows); "
             "fetch or export it again.",
         )
+
+
+def _frozen(values: np.ndarray, dtype: type) -> np.ndarray:
+    values = np.ascontiguousarray(values, dtype)
+    if values.flags.writeable:
+        values = values.view()
+        values.flags.writeable = False
+    return values
 
 
 def _is_numeric(ego: Egomotion) -> bool:

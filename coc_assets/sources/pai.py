@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Self, TypeVar
 
@@ -26,6 +27,7 @@ _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
 
 RIG = "rig"
+_CLIP_ID = "{clip_id}"  # stands in the name of a member until the clip is known
 _FETCH = "fetch the archive again."
 _READERS = 4  # at most; more only queue for the interpreter
 
@@ -115,9 +117,9 @@ class EgomotionChunk:
     """
 
     def __init__(self, root: DatasetRoot, chunk: str) -> None:
-        self._root = root
         self._archive = root.open_archive(EGOMOTION, chunk)
         self._name = root.relative(self._archive.path)
+        self._member = root.member_name(EGOMOTION, EGOMOTION, _CLIP_ID)
         self.damage = _archive_hint(root, self._archive)
         try:
             self.clips = _clip_list(root, chunk, self._archive)
@@ -142,10 +144,10 @@ class EgomotionChunk:
 
     def source(self, clip_id: str) -> str:
         """Archive and member of a clip's egomotion, below the root, for hints."""
-        return f"{self._name}::{self._root.member_name(EGOMOTION, EGOMOTION, clip_id)}"
+        return f"{self._name}::{self._member.replace(_CLIP_ID, clip_id)}"
 
     def _clip(self, clip_id: str, valid: bool | None) -> Egomotion | ClipRejected:
-        name, source = self._root.member_name(EGOMOTION, EGOMOTION, clip_id), self.source(clip_id)
+        name, source = self._member.replace(_CLIP_ID, clip_id), self.source(clip_id)
         if valid is False:
             return ClipRejected("clip_invalid", f"clip_index.parquet says clip_is_valid = false for {clip_id}.")
         if name not in self._archive.members:
@@ -344,9 +346,20 @@ def _cores() -> int:
 
 
 def _read_columns(content: bytes, wanted: Sequence[str]) -> dict[str, pa.ChunkedArray]:
-    """Those of the columns that a Parquet file has; a member is too small to be decoded in several threads itself."""
-    table = pq.ParquetFile(pa.BufferReader(content), pre_buffer=False).read(columns=list(wanted), use_threads=False)
-    return dict(zip(table.column_names, table.columns, strict=True))
+    """Those of the columns that a member's Parquet has; one by one, which is faster than a table of them.
+
+    Raises:
+        ArrowException, OSError, ValueError: the bytes are no Parquet file, or its columns differ in length.
+    """
+    file = pq.ParquetFile(pa.BufferReader(content), pre_buffer=False)
+    columns = {}
+    for name in wanted:
+        with suppress(KeyError):
+            columns[name] = file.reader.read_column(file.reader.column_name_idx(name))
+    rows = file.metadata.num_rows
+    if wrong := {name: len(column) for name, column in columns.items() if len(column) != rows}:
+        raise ValueError(f"{rows} rows, but columns of another length: {wrong}")
+    return columns
 
 
 def _with_pandas_index(content: bytes) -> dict[str, pa.ChunkedArray]:
@@ -371,4 +384,5 @@ def _floats(columns: dict[str, pa.ChunkedArray], names: Sequence[str]) -> np.nda
     rows = np.empty((len(names), len(columns[names[0]])))
     for row, name in zip(rows, names, strict=True):
         row[:] = columns[name].to_numpy().astype(np.float64, copy=False)
+    rows.flags.writeable = False
     return rows.T

@@ -15,7 +15,7 @@ import numba
 import numpy as np
 import polars as pl
 
-from coc_assets.sources.egomotion import FRAME_S, FRAME_US, Egomotion, frame_count
+from coc_assets.sources.egomotion import FRAME_S, FRAME_US, Egomotion, components, frame_count
 from resources import schemas
 
 if TYPE_CHECKING:
@@ -92,13 +92,7 @@ def resample(clips: Iterable[Egomotion], settings: TrajectorySettings) -> Resamp
     for clip in clips:
         ends.append((clip.t_us[0], clip.t_us[-1]))
         parts.append(np.empty((len(_COLUMNS), min(frame_count(clip.t_us), settings.max_frames))))
-        _resample_clip(
-            _frozen(clip.t_us, np.int64),
-            _frozen(clip.xyz.T, np.float64),
-            _frozen(clip.quaternion.T, np.float64),
-            _frozen(np.empty((2, 0)) if clip.velocity is None else clip.velocity.T, np.float64),
-            parts[-1],
-        )
+        _resample_clip(*components(clip), parts[-1])
     first_us, last_us = np.array(ends, np.int64).reshape(-1, 2).T
     frames = np.array([part.shape[1] for part in parts[1:]], np.int64)
     offsets = np.concatenate([[0], np.cumsum(frames, dtype=np.int64)])
@@ -116,20 +110,13 @@ def trajectory_frame(resampled: Resampled, clip_ids: Sequence[str]) -> pl.DataFr
     return schemas.conform(pl.DataFrame(columns), schemas.TRAJECTORIES).drop("chunk")
 
 
-def _frozen(values: np.ndarray, dtype: type) -> np.ndarray:
-    """The values as the one kind of array that the kernel is compiled for, whoever made them: contiguous, read-only."""
-    view: np.ndarray = np.ascontiguousarray(values, dtype).view()
-    view.flags.writeable = False
-    return view
-
-
 @numba.njit(cache=True, error_model="numpy")
 def _resample_clip(
     t_us: np.ndarray, xyz: np.ndarray, quaternion: np.ndarray, velocity: np.ndarray, states: np.ndarray
 ) -> None:
     """Fills `states` (9, T), whose rows follow the fields of `Resampled` from `x` on.
 
-    Samples come as rows of components: xyz (3, N), quaternion (4, N), velocity (2, N), or (2, 0) where there is none.
+    The samples are what `egomotion.components` returns.
     """
     sample = 0
     for frame in range(states.shape[1]):

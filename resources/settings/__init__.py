@@ -1,7 +1,8 @@
 """Settings: one validated object, from flags before `COC_…` environment variables before a YAML file.
 
 The file is `$COC_CONFIG`, else `coc.yaml` in the working directory where it exists. Environment variables nest with
-`__` (`COC_KEYFRAMES__MODE=span_start`). Unknown keys are errors: a misspelt threshold must not silently keep its default.
+`__` (`COC_KEYFRAMES__MODE=span_start`). Unknown keys are errors: a misspelt threshold must not silently keep its
+default.
 """
 
 from __future__ import annotations

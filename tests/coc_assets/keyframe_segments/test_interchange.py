@@ -7,7 +7,8 @@ import polars as pl
 
 from coc_assets.keyframe_segments.interchange import sampled_segments, segments_json, segments_text
 from coc_assets.meta_actions.spans import build
-from coc_assets.trajectory_cache.resampling import resample, trajectory_frame
+from coc_assets.sources.pai import EgomotionChunk
+from coc_assets.trajectory_cache.resampling import trajectory_frame
 from coc_assets.trajectory_cache.tables import read_clips
 from resources import schemas
 from resources.dataset import DatasetRoot

@@ -12,7 +12,8 @@ from coc_assets.bench import plain
 from coc_assets.meta_actions.interchange import camel_case
 from coc_assets.meta_actions.rules import AXES
 from coc_assets.meta_actions.spans import build, label_spans, read_states, spans_frame
-from coc_assets.trajectory_cache.resampling import resample, trajectory_frame
+from coc_assets.sources.pai import EgomotionChunk
+from coc_assets.trajectory_cache.resampling import trajectory_frame
 from coc_assets.trajectory_cache.tables import read_clips
 from resources import schemas
 from resources.dataset import DatasetRoot

@@ -6,7 +6,15 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation, Slerp
 
-from coc_assets.sources.egomotion import NO_TIMESTAMP, ClipRejected, Egomotion, clean, frame_count, poses_at
+from coc_assets.sources.egomotion import (
+    NO_TIMESTAMP,
+    ClipRejected,
+    Egomotion,
+    clean,
+    components,
+    frame_count,
+    poses_at,
+)
 from resources.settings.trajectory import TrajectorySettings
 
 SETTINGS = TrajectorySettings()
@@ -208,3 +216,31 @@ def test_no_instants_have_no_poses():
 def test_poses_are_never_extrapolated(asked_us):
     with pytest.raises(ValueError, match="reaches from -30000 to 20070000"):
         poses_at(_drive(), np.array(asked_us))
+
+
+@pytest.mark.parametrize("field", ["xyz", "quaternion", "velocity"])
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1e101])
+def test_one_bad_value_anywhere_is_noticed(field, value):
+    width = getattr(_drive(), field).shape[1]
+    for at in ((0, 0), (1003, width - 1), (-1, width // 2)):
+        values = getattr(_drive(), field).copy()
+        values[at] = value
+        raw = replace(_drive(), **{field: values})
+        if np.isnan(value):
+            assert clean(raw, SETTINGS, "clip")[1] == ("filled_gap:1",)
+        else:
+            with pytest.raises(ClipRejected, match="infinite_value"):
+                clean(raw, SETTINGS, "clip")
+
+
+def test_components_are_contiguous_rows_that_nobody_can_write_to():
+    ego = replace(_drive(), velocity=None)
+    t_us, xyz, quaternion, velocity = components(ego)
+    np.testing.assert_array_equal(t_us, ego.t_us)
+    np.testing.assert_array_equal(xyz.T, ego.xyz)
+    np.testing.assert_array_equal(quaternion.T, ego.quaternion)
+    assert velocity.shape == (2, 0)
+    for values in (t_us, xyz, quaternion, velocity):
+        assert values.flags.c_contiguous
+        assert not values.flags.writeable
+    assert ego.t_us.flags.writeable

@@ -249,3 +249,21 @@ def test_camera_timestamps_are_read_as_recorded(tmp_path):
     for clip in (B, C, D):
         with pytest.raises(MemberError, match=clip):
             pai.read_camera_timestamps(root, "0000", files.CAMERA, clip)
+
+
+@pytest.mark.parametrize("cores", [1, 3])
+def test_any_number_of_cores_reads_the_same_in_the_same_order(tmp_path, monkeypatch, cores):
+    drives = {clip: files.egomotion() for clip in (B, A, C)}
+    files.write_egomotion(tmp_path, drives)
+    monkeypatch.setattr(pai, "_cores", lambda: cores)
+    read = list(pai.iter_egomotion(DatasetRoot(tmp_path), "0000"))
+    assert [clip for clip, _ in read] == sorted((A, B, C))
+    assert all(isinstance(ego, Egomotion) and ego.t_us.size == len(drives[clip]) for clip, ego in read)
+
+
+def test_columns_below_another_are_none_of_the_members(tmp_path):
+    frame = files.egomotion()
+    nested = pl.DataFrame(frame).select("timestamp", pose=pl.struct(pl.exclude("timestamp")))
+    nested.write_parquet(tmp_path / "nested.parquet")
+    with pytest.raises(ClipRejected, match="missing_column"):
+        pai.parse_egomotion((tmp_path / "nested.parquet").read_bytes(), "clip")
