@@ -53,7 +53,9 @@ lock:
 	  --extra dev pyproject.toml | grep -vE '^(torch|triton|nvidia-.*|cuda-.*)==' > $(LOCK)
 
 demo: setup
+	@echo "Generating a sample dataset: 36 scripted clips with video (about a minute on two cores) ..."
 	@$(BIN)/coc sample --out $(DEMO_DATASET)
+	@echo "Running all seven assets and their checks on its three chunks ..."
 	@$(DEMO_ENV) $(BIN)/coc run --jobs 2
 	@echo
 	@echo "Labels, by decision:"

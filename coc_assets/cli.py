@@ -11,6 +11,7 @@ import json
 import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -56,16 +57,33 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _stderr().print(f"[bold red]coc {options.command}:[/] ", end="")
         _stderr().print(str(error), markup=False, highlight=False)
         return USAGE
+    except OSError as error:
+        return _cannot_write(options, error)
     except KeyboardInterrupt:
         _stderr().print("Interrupted. What is finished stays; the same command goes on from there.")
         return INTERRUPTED
-    except BrokenPipeError:
+    except Exception as error:
+        if not type(error).__module__.startswith("sqlalchemy"):
+            raise
+        return _cannot_write(options, error)
+
+
+def _cannot_write(options: argparse.Namespace, error: Exception) -> int:
+    """A path that cannot be read or written, or a full disk under Dagster's instance: said without a traceback."""
+    if isinstance(error, BrokenPipeError):
         return DONE
+    said = str(error).splitlines()[0]
+    mend = (
+        "Name another --store or --out, or free space; what is finished stays, and the same command goes on from there."
+    )
+    _stderr().print(f"coc {options.command}: {said}. {mend}", style="red", markup=False, highlight=False)
+    return FAILED if type(error).__module__.startswith("sqlalchemy") else USAGE
 
 
 def build_parser() -> argparse.ArgumentParser:
     """The whole command line, in one place; docs/commands.md is checked against it."""
     parser = argparse.ArgumentParser(prog="coc", description="Driving clips to Chain-of-Causation training data.")
+    parser.add_argument("--version", action="version", version=f"coc-assets {version('coc-assets')}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     sample = _command(commands, "sample", _sample, "generate a sample dataset in the PhysicalAI-AV layout")
@@ -123,10 +141,9 @@ def _add_store(parser: argparse.ArgumentParser) -> None:
 
 
 def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"must be 1 or more, got {value}")
-    return value
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"takes a whole number of 1 or more, got {text!r}")
+    return int(text)
 
 
 # ---- coc sample -----------------------------------------------------------------------------------------------------
@@ -166,6 +183,8 @@ def _run(options: argparse.Namespace) -> int:
     _require_labeler(settings)
     workspace = Workspace(settings)
     chunks = parse_chunks(options.chunks, workspace.root.chunks(), settings)
+    if not options.force:
+        _refuse_another_dataset(workspace, chunks)
     results = _materialize(workspace, chunks, options)
     return _report_run(workspace, chunks, results)
 
@@ -175,6 +194,18 @@ def _require_labeler(settings: Settings) -> None:
 
     if settings.labeler not in LABELERS:
         raise UsageError(f"No labeler {settings.labeler!r}. There are: {', '.join(sorted(LABELERS))}.")
+
+
+def _refuse_another_dataset(workspace: Workspace, chunks: Sequence[str]) -> None:
+    from coc_assets.status import chunks_of_another_dataset
+
+    others = chunks_of_another_dataset(workspace, chunks)
+    if others:
+        chunk, dataset = next(iter(others.items()))
+        raise UsageError(
+            f"Chunk {chunk} in {workspace.settings.store} holds clips of {dataset}, "
+            f"and none of {workspace.settings.dataset}. Name another --store, or replace the chunk with --force."
+        )
 
 
 def parse_chunks(spec: str | None, known: Sequence[str], settings: Settings) -> list[str]:
@@ -190,6 +221,8 @@ def parse_chunks(spec: str | None, known: Sequence[str], settings: Settings) -> 
         first, dash, last = part.strip().partition("-")
         if not first.isdigit() or (dash and not last.isdigit()):
             raise UsageError(f"--chunks takes numbers and ranges such as 0-3,7; cannot read {part.strip()!r}.")
+        if int(last or first) < int(first):
+            raise UsageError(f"--chunks {part.strip()} runs backwards; write {last}-{first}.")
         wanted += [f"{number:04d}" for number in range(int(first), int(last or first) + 1)]
     unknown = sorted(set(wanted) - set(known))
     if unknown:
@@ -210,6 +243,7 @@ def _materialize(workspace: Workspace, chunks: list[str], options: argparse.Name
     selected = options.select or list(ASSETS)
     plans = [plan_chunk(workspace, chunk, selected, checks, force=options.force) for chunk in chunks]
     _stderr().print(_plan_line(plans))
+    _warn_of_stale_inputs(workspace, chunks, selected)
     results: list[ChunkResult] = []
     with _progress_bar("stages") as (bar, task):
         due = {plan.chunk: plan.due for plan in plans}
@@ -230,6 +264,22 @@ def _materialize(workspace: Workspace, chunks: list[str], options: argparse.Name
             workspace.settings, plans, jobs=options.jobs, force=options.force, on_result=finished, on_progress=within
         )
     return results
+
+
+def _warn_of_stale_inputs(workspace: Workspace, chunks: Sequence[str], selected: Sequence[str]) -> None:
+    """With --select, what is read may itself be out of date; that is allowed, but said."""
+    from coc_assets.status import store_status
+
+    stale = {
+        asset
+        for status in (store_status(workspace, chunks) if set(selected) < set(ASSETS) else ())
+        for asset, state in status.states.items()
+        if state == "stale" and asset not in selected
+    }
+    last = max((ASSETS.index(asset) for asset in selected if asset in ASSETS), default=0)
+    before = [asset for asset in ASSETS[:last] if asset in stale]
+    if before:
+        _stderr().print(f"Not selected, but stale: {' '.join(before)}. Add them to --select to bring them up to date.")
 
 
 def _plan_line(plans: Sequence[ChunkPlan]) -> str:
@@ -281,6 +331,7 @@ _HEADINGS = {
     "raw_coc": "raw",
     "filtered_coc": "filter",
     "training_shards": "shards",
+    "trajdata_cache": "trajdata",
 }
 _CLIP_FIGURES = {"clips": "clips", "rejected": "rej.", "labels": "labels"}
 _FULL_TABLE = 40  # more chunks than this are summed up by stage
@@ -293,11 +344,14 @@ def _print_status(workspace: Workspace, statuses: Sequence[ChunkStatus]) -> None
     console.print(_chunk_table(statuses) if len(statuses) <= _FULL_TABLE else _stage_table(statuses))
     summed = totals(statuses)
     console.print("  ".join(f"{summed[name]} {name}" for name in FIGURES))
-    reasons = sum((status.reasons for status in statuses), Counter())
-    if reasons:
-        console.print(
-            "left out or degraded: " + ", ".join(f"{count} {reason}" for reason, count in sorted(reasons.items()))
-        )
+    left_out = sum((status.left_out for status in statuses), Counter())
+    for asset in (*ASSETS, *OPTIONAL_ASSETS):
+        of_asset = [f"{count} {reason}" for (stage, reason), count in sorted(left_out.items()) if stage == asset]
+        if of_asset:
+            console.print(f"left out or degraded by {asset}: " + ", ".join(of_asset))
+    for status in statuses:
+        for warning in status.warnings:
+            console.print(f"chunk {status.chunk} {warning}", style="yellow", markup=False)
     for status in statuses:
         for check in status.failed_checks:
             console.print(f"check failed: chunk {status.chunk} {check}", style="red", markup=False)
@@ -309,12 +363,13 @@ def _chunk_table(statuses: Sequence[ChunkStatus]) -> object:
 
     table = Table(box=None, pad_edge=False)
     table.add_column("chunk")
-    for asset in ASSETS:
+    assets = [asset for asset in _HEADINGS if any(asset in status.states for status in statuses)]
+    for asset in assets:
         table.add_column(_HEADINGS[asset])
     for heading in _CLIP_FIGURES.values():
         table.add_column(heading, justify="right")
     for status in statuses:
-        marks = [_MARKS[status.states[name]] for name in ASSETS]
+        marks = [_MARKS[status.states.get(name, "missing")] for name in assets]
         table.add_row(status.chunk, *marks, *(str(status.figures[name]) for name in _CLIP_FIGURES))
     return table
 
@@ -406,7 +461,7 @@ def _export(options: argparse.Namespace) -> int:
     workspace = Workspace(settings)
     chunks = workspace.store.chunks()
     if not chunks:
-        raise UsageError(f"No chunks in {settings.store}. Make some: coc run --dataset DIR --store {settings.store}")
+        raise UsageError(f"No store at {settings.store}. Make one: coc run --dataset DIR --store {settings.store}")
     with _progress_bar("chunks") as (bar, task):
         written = export(
             options.what,

@@ -6,6 +6,7 @@ call the same function.
 
 from __future__ import annotations
 
+import errno
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -230,7 +231,7 @@ def run_stage(stage: Stage, workspace: Workspace, chunk: str, *, force: bool = F
         receipt = _write(work, stage.make(work), now, earlier)
     except Exception as error:
         _record_failure(work, error, earlier, time.perf_counter() - started)
-        raise StageError(f"{stage.name} of chunk {chunk} failed: {error}") from error
+        raise StageError(f"{stage.name} of chunk {chunk} failed: {_said(error, work)}") from error
     receipt = receipt.model_copy(update={"duration_s": round(time.perf_counter() - started, 3)})
     write_receipt(work.store, receipt)
     work.report(1, 1)
@@ -238,14 +239,17 @@ def run_stage(stage: Stage, workspace: Workspace, chunk: str, *, force: bool = F
 
 
 def _require_upstream(work: Work) -> None:
-    for name in work.stage.upstream:
-        receipt = read_receipt(work.store, name, work.chunk)
-        if receipt is None or receipt.status != "done":
-            why = "is not in the store" if receipt is None else f"failed ({receipt.error})"
-            raise StageError(
-                f"{work.stage.name} of chunk {work.chunk} reads {name}, which {why}. "
-                f"Make it: coc run --store {work.store.root} --chunks {int(work.chunk)} --select {name}"
-            )
+    lacking = [name for name in work.stage.upstream if not _is_done(read_receipt(work.store, name, work.chunk))]
+    if lacking:
+        store = work.store.root
+        raise StageError(
+            f"{work.stage.name} of chunk {work.chunk} reads {', '.join(lacking)}, not finished in {store}. "
+            f"Make it: coc run --store {store} --chunks {int(work.chunk)} --select {' '.join(lacking)}"
+        )
+
+
+def _is_done(receipt: Receipt | None) -> bool:
+    return receipt is not None and receipt.status == "done"
 
 
 def _upstream_version(work: Work, name: str) -> str:
@@ -288,6 +292,12 @@ def _write(work: Work, made: Made, now: Standing, earlier: dict[str, Fingerprint
         figures={**made.figures, "rejected": _named_rejects(rejects)},
         rejects=dict(sorted(Counter(rejects["reason"].to_list()).items())),
     )
+
+
+def _said(error: Exception, work: Work) -> str:
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        return f"no space left under {work.store.root}. Free some; the same command goes on from there."
+    return str(error)
 
 
 def _named_rejects(rejects: pl.DataFrame) -> int:

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from coc_assets.sources.pai import read_clip_list
 from coc_assets.stage import Work, Workspace, standing
-from coc_assets.stages import STAGES
+from coc_assets.stages import OPTIONAL_STAGES, STAGES
+from resources import schemas
 from resources.receipts import Receipt, read_receipt
 from resources.settings import Settings
 from resources.store import Store
@@ -39,6 +41,7 @@ class ChunkStatus:
             {
                 "clips": self.count("trajectory_cache", "clips") + rejected,
                 "rejected": rejected,
+                "mended": self.figure("trajectory_cache", "mended"),
                 "keyframes": self.count("keyframe_segments", "keyframes"),
                 "labels": self.figure("raw_coc", "ok"),
                 "kept": self.figure("filtered_coc", "keep"),
@@ -48,23 +51,40 @@ class ChunkStatus:
         )
 
     @property
-    def reasons(self) -> Counter[str]:
-        """Rows of `rejects` by reason, over all stages."""
-        return sum((Counter(receipt.rejects) for receipt in self.receipts.values()), Counter())
+    def left_out(self) -> Counter[tuple[str, str]]:
+        """Rows of `rejects` by stage and reason."""
+        return Counter(
+            {
+                (name, reason): count
+                for name, receipt in self.receipts.items()
+                for reason, count in receipt.rejects.items()
+            }
+        )
 
     @property
     def failed_checks(self) -> list[str]:
         return [f"{name}.{check}" for name, receipt in self.receipts.items() for check in receipt.failed_checks()]
 
+    @property
+    def warnings(self) -> list[str]:
+        """Checks of WARN severity that did not pass, with what they found."""
+        return [
+            f"{name}.{check}: {record.description}"
+            for name, receipt in self.receipts.items()
+            for check, record in sorted(receipt.checks.items())
+            if not record.passed and record.severity == "WARN"
+        ]
 
-FIGURES = ("clips", "rejected", "keyframes", "labels", "kept", "samples", "shards")
+
+FIGURES = ("clips", "rejected", "mended", "keyframes", "labels", "kept", "samples", "shards")
 
 
 def chunk_status(workspace: Workspace, chunk: str) -> ChunkStatus:
     """The chunk's stages; one is stale where its own inputs changed or anything upstream is not done."""
     states: dict[str, State] = {}
     receipts: dict[str, Receipt] = {}
-    for stage in STAGES:
+    made_optional = [stage for stage in OPTIONAL_STAGES if workspace.store.partition(stage.name, chunk).is_dir()]
+    for stage in (*STAGES, *made_optional):
         work = Work(workspace, stage, chunk)
         receipt = read_receipt(work.store, stage.name, chunk)
         if receipt:
@@ -91,6 +111,22 @@ def store_status(workspace: Workspace, chunks: Sequence[str] | None = None) -> l
     return [chunk_status(workspace, chunk) for chunk in sorted(known if chunks is None else chunks)]
 
 
+def chunks_of_another_dataset(workspace: Workspace, chunks: Sequence[str]) -> dict[str, str]:
+    """Chunks whose clips in the store are none of the dataset's, by the dataset that they were made from.
+
+    Chunk ids are the same in every dataset. A dataset that has moved keeps its clips, so it is none of these.
+    """
+    here = str(workspace.root.path.absolute())
+    others = {}
+    for chunk in chunks:
+        receipt = read_receipt(workspace.store, STAGES[0].name, chunk)
+        if receipt and receipt.dataset not in (None, here) and receipt.status == "done":
+            stored = set(workspace.store.read_table(schemas.CLIPS, chunk)["clip_id"])
+            if stored and stored.isdisjoint(read_clip_list(workspace.root, chunk)["clip_id"]):
+                others[chunk] = str(receipt.dataset)
+    return others
+
+
 def totals(statuses: Sequence[ChunkStatus]) -> Counter[str]:
     return sum((status.figures for status in statuses), Counter())
 
@@ -100,5 +136,6 @@ def _state(work: Work, receipt: Receipt | None, upstream: list[State]) -> State:
         return "missing"
     if receipt.status == "failed":
         return "failed"
-    stands = standing(work).is_fresh(work) and all(state == "done" for state in upstream)
+    # Killed before its checks were evaluated, it would be looked at again: not done yet.
+    stands = bool(receipt.checks) and standing(work).is_fresh(work) and all(state == "done" for state in upstream)
     return "done" if stands else "stale"

@@ -100,6 +100,10 @@ class DatasetRoot:
         """Whether this is a dataset that `coc sample` generated."""
         return (self.path / SAMPLE_MARK).is_file()
 
+    @property
+    def has_index(self) -> bool:
+        return (self.path / _INDEX_FILE).is_file()
+
     def clip_index(self) -> pl.DataFrame:
         """The dataset's clips: clip_id, chunk (four digits), split, clip_is_valid; no rows where it is not on disk.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 from pathlib import Path
@@ -16,6 +17,8 @@ def prepare_instance(store: Path) -> Path:
     """The instance folder, absolute: `$DAGSTER_HOME`, else `<store>/.dagster`, with a dagster.yaml in it."""
     home = Path(os.environ.get("DAGSTER_HOME") or Store(store).dagster_home).absolute()
     home.mkdir(parents=True, exist_ok=True)
+    if not os.access(home, os.W_OK):
+        raise PermissionError(errno.EACCES, "cannot write the Dagster instance", str(home))
     target = home / "dagster.yaml"
     if not target.exists():
         if _TEMPLATE.is_file():

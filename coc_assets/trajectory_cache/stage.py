@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import polars as pl
+
 from coc_assets.sources.pai import camera_members
 from coc_assets.stage import DatasetInputs, Made, Stage, Work
 from resources import schemas
@@ -22,7 +24,9 @@ def _inputs(work: Work) -> DatasetInputs:
 def _make(work: Work) -> Made:
     from coc_assets.trajectory_cache.tables import build  # compiles kernels
 
-    return Made(build(work.root, work.chunk, work.settings.trajectory, work.settings.videos.camera))
+    tables = build(work.root, work.chunk, work.settings.trajectory, work.settings.videos.camera)
+    mended = tables[schemas.CLIPS.name].filter(pl.col("mended").list.len() > 0).height
+    return Made(tables, figures={"mended": mended})
 
 
 STAGE = Stage(

@@ -56,7 +56,7 @@ def build(root: DatasetRoot, chunk: str, settings: TrajectorySettings, camera: s
         (schemas.CLIPS, rows),
         (schemas.TRAJECTORIES, trajectory_frame(resampled, clips.ids)),
         (schemas.TRACKS, tracks.frame),
-        (schemas.REJECTS, _reject_rows(egomotion.damage, clips.rejects + tracks.degraded)),
+        (schemas.REJECTS, _reject_rows(root, egomotion.damage, clips.rejects + tracks.degraded)),
     )
     in_chunk = pl.lit(chunk, pl.String).alias("chunk")
     return {table.name: schemas.conform(frame.with_columns(in_chunk), table) for table, frame in tables}
@@ -136,9 +136,12 @@ def _rejected(clip_id: str, error: Exception, source: str) -> dict[str, object]:
     }
 
 
-def _reject_rows(damage: str | None, rows: Sequence[dict[str, object]]) -> pl.DataFrame:
-    """What is wrong with the chunk's egomotion archive first, then its clips."""
-    of_chunk: dict[str, object] = {
-        "severity": "rejected", "feature": "egomotion", "reason": "archive_damaged", "hint": damage
-    }  # fmt: skip
-    return schemas.reject_rows([{**row, "stage": STAGE} for row in ([of_chunk] if damage else []) + list(rows)])
+def _reject_rows(root: DatasetRoot, damage: str | None, rows: Sequence[dict[str, object]]) -> pl.DataFrame:
+    """What is wrong with the chunk's index and egomotion archive first, then its clips."""
+    of_chunk: list[dict[str, object]] = []
+    if not root.has_index:
+        hint = "clip_index.parquet is missing: clips are those of the archive, splits are by hash; mirror it too."
+        of_chunk.append({"severity": "degraded", "feature": "index", "reason": "clip_index_missing", "hint": hint})
+    if damage:
+        of_chunk.append({"severity": "rejected", "feature": "egomotion", "reason": "archive_damaged", "hint": damage})
+    return schemas.reject_rows([{**row, "stage": STAGE} for row in [*of_chunk, *rows]])

@@ -49,7 +49,12 @@ def test_chunk_specifications(spec: str | None, chunks: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("spec", "message"), [("3", "no egomotion for chunk 0003. It has: 0000"), ("a-b", "cannot read 'a-b'")]
+    ("spec", "message"),
+    [
+        ("3", "no egomotion for chunk 0003. It has: 0000"),
+        ("a-b", "cannot read 'a-b'"),
+        ("3-1", "write 1-3"),
+    ],
 )
 def test_unknown_chunks_are_usage_errors(spec: str, message: str) -> None:
     with pytest.raises(UsageError, match=message):
@@ -66,11 +71,21 @@ def test_usage_errors_exit_with_two_and_say_the_mend(
         (["run", "--dataset", str(sample), "--labeler", "gpt9"], "No labeler 'gpt9'. There are: rules"),
         (["status"], "No store at store. Make one: coc run"),
         (["sql", "--store", str(tmp_path), "DROP VIEW clips"], "exactly one SELECT"),
-        (["export", "jsonl", "--out", "out"], "No chunks in store"),
+        (["export", "jsonl", "--out", "out"], "No store at store"),
         (["sample", "--out", str(sample.parent)], str(sample.parent)),
+        (["run", "--dataset", str(sample), "--store", str(sample / "clip_index.parquet")], "clip_index.parquet"),
     ):
         assert main(arguments) == 2, arguments
         assert message in capsys.readouterr().err.replace("\n", " "), arguments
+
+
+def test_a_policy_that_there_is_not_is_a_usage_error(
+    sample: Path, store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "coc.yaml").write_text("filtering: {policy: nonesuch}\n")
+    assert main(["run", "--dataset", str(sample), "--store", str(store)]) == 2
+    said = capsys.readouterr().err.replace("\n", " ")
+    assert "filtering.policy: 'nonesuch' is neither packaged (default)" in said
 
 
 def test_a_second_run_makes_nothing_and_changes_nothing(
@@ -95,9 +110,31 @@ def test_selected_assets_take_no_upstream_along(
 ) -> None:
     run = ["run", "--dataset", str(sample), "--store", str(tmp_path / "s"), "--chunks", "0", "--select"]
     assert main([*run, "meta_actions"]) == 1
-    assert "reads trajectory_cache, which is not in the store. Make it: coc run" in capsys.readouterr().err
+    assert "reads trajectory_cache, not finished in" in capsys.readouterr().err
     assert main([*run, "trajectory_cache", "meta_actions"]) == 0
     assert {path.name for path in (tmp_path / "s").iterdir()} == {".dagster", "meta_actions", "trajectory_cache"}
+
+
+def test_stale_inputs_that_are_not_selected_are_named(
+    sample: Path, store: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COC_KEYFRAMES__LEAD", "8")
+    assert main(["run", "--dataset", str(sample), "--store", str(store), "--select", "training_shards"]) == 0
+    assert "stale: keyframe_segments clip_videos raw_coc filtered_coc. Add them" in capsys.readouterr().err
+
+
+def test_another_dataset_does_not_replace_a_chunk_unasked(
+    sample: Path, store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = tmp_path / "other"
+    assert main(["sample", "--out", str(other), "--chunks", "1", "--clips", "1", "--seed", "9", "--no-video"]) == 0
+    before = tree(store)
+    assert main(["run", "--dataset", str(other), "--store", str(store)]) == 2
+    assert "Chunk 0000 in" in capsys.readouterr().err
+    assert tree(store) == before
+    shutil.copytree(sample, tmp_path / "moved")
+    assert main(["run", "--dataset", str(tmp_path / "moved"), "--store", str(store)]) == 0
+    assert tree(store) == before
 
 
 def test_a_changed_setting_makes_only_what_it_shapes(

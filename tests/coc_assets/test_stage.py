@@ -119,7 +119,7 @@ def test_a_deleted_table_is_made_again(workspace: Workspace) -> None:
 
 
 def test_missing_input_names_the_command_that_makes_it(workspace: Workspace) -> None:
-    with pytest.raises(StageError, match=r"reads trajectory_cache, which is not .* --select trajectory_cache"):
+    with pytest.raises(StageError, match=r"reads trajectory_cache, not finished in .* --select trajectory_cache"):
         run(workspace, SECOND)
 
 
@@ -131,7 +131,7 @@ def test_a_failure_is_in_the_receipt_and_the_next_run_tries_again(workspace: Wor
         run(workspace, replace(FIRST, make=fail))
     receipt = read_receipt(workspace.store, FIRST.name, CHUNK)
     assert (receipt.status, receipt.error) == ("failed", "RuntimeError: disk on fire")
-    with pytest.raises(StageError, match=r"failed \(RuntimeError: disk on fire\)"):
+    with pytest.raises(StageError, match="not finished"):
         run(workspace, SECOND)
     assert not run(workspace, FIRST)
 
