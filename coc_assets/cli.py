@@ -180,7 +180,7 @@ def _run(options: argparse.Namespace) -> int:
     from coc_assets.stage import Workspace
 
     settings = load_settings(dataset=options.dataset, store=options.store, labeler=options.labeler)
-    _require_labeler(settings)
+    _require_labeler_and_policy(settings)
     workspace = Workspace(settings)
     chunks = parse_chunks(options.chunks, workspace.root.chunks(), settings)
     if not options.force:
@@ -189,11 +189,13 @@ def _run(options: argparse.Namespace) -> int:
     return _report_run(workspace, chunks, results)
 
 
-def _require_labeler(settings: Settings) -> None:
+def _require_labeler_and_policy(settings: Settings) -> None:
+    from coc_assets.filtered_coc.policy import load_policy
     from coc_assets.raw_coc.stage import LABELERS
 
     if settings.labeler not in LABELERS:
         raise UsageError(f"No labeler {settings.labeler!r}. There are: {', '.join(sorted(LABELERS))}.")
+    load_policy(settings.filtering.policy)
 
 
 def _refuse_another_dataset(workspace: Workspace, chunks: Sequence[str]) -> None:

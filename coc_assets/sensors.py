@@ -10,6 +10,7 @@ from coc_assets.partitions import CHUNKS
 from coc_assets.stage import StageError, Work, Workspace, standing
 from coc_assets.stages import STAGES
 from resources.dataset import DatasetError
+from resources.settings import SettingsError
 
 _BATCH = 100  # runs asked for in one tick; the queue takes them from there
 
@@ -43,9 +44,9 @@ def label_new_chunks(
 ) -> dg.SensorResult | dg.SkipReason:
     try:
         on_disk, new = _chunks(context, workspace)
-    except (DatasetError, StageError) as error:
+        due = _due(workspace, on_disk)
+    except (DatasetError, SettingsError, StageError) as error:
         return dg.SkipReason(str(error))
-    due = _due(workspace, on_disk)
     if not due:
         return dg.SkipReason(f"All {len(on_disk)} chunks of {workspace.settings.dataset} are labelled and fresh.")
     return dg.SensorResult(

@@ -16,6 +16,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError, model_validator
 
 from resources import schemas
+from resources.settings import SettingsError, describe
 
 STAGE = "filtered_coc"
 BY_SEVERITY: tuple[schemas.Verdict, ...] = ("reject", "review", "keep")
@@ -28,8 +29,8 @@ Operator = Literal["<", "<=", "==", ">=", ">"]
 RuleName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 
 
-class PolicyError(ValueError):
-    """A policy cannot be used; the message names the file, the rule and the mend."""
+class PolicyError(SettingsError):
+    """`filtering.policy` cannot be used; the message names the file, the rule and the mend."""
 
 
 class Rule(BaseModel):
@@ -104,8 +105,8 @@ def load_policy(name_or_path: str) -> Policy:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise PolicyError(
-            f"Policy {name_or_path!r} is neither packaged ({', '.join(packaged_policies())}) nor a readable file "
-            f"({error}). Set filtering.policy to one of them."
+            f"filtering.policy: {name_or_path!r} is neither packaged ({', '.join(packaged_policies())}) nor a readable "
+            f"file ({error.__class__.__name__}). Set it to a packaged policy or to the path of a policy's YAML file."
         ) from None
     return parse_policy(text, str(path))
 
@@ -124,14 +125,14 @@ def parse_policy(text: str, source: str) -> Policy:
     try:
         values = yaml.safe_load(text)
     except yaml.YAMLError as error:
-        raise PolicyError(f"Policy {source} is not valid YAML: {error}. Correct it there.") from None
+        raise PolicyError(f"filtering.policy: {source} is not valid YAML: {error}. Correct it there.") from None
     if not isinstance(values, dict):
-        raise PolicyError(f"Policy {source} must hold `name` and `rules`, not {type(values).__name__}.")
+        raise PolicyError(f"filtering.policy: {source} must hold `name` and `rules`, not {type(values).__name__}.")
     try:
         return Policy.model_validate(values)
     except ValidationError as error:
-        lines = [f"  {_place(values, item['loc'])}: {_mend(item)}" for item in error.errors()]
-        raise PolicyError("\n".join([f"Policy {source} is not usable:", *lines])) from None
+        lines = [f"  {_place(values, item['loc'])}: {describe(item)}" for item in error.errors()]
+        raise PolicyError("\n".join([f"filtering.policy: {source} is not usable:", *lines])) from None
 
 
 def decide(measurements: pl.DataFrame, labels: pl.DataFrame, policy: Policy) -> pl.DataFrame:
@@ -236,13 +237,3 @@ def _place(values: dict[str, Any], location: tuple[int | str, ...]) -> str:
     rule = values["rules"][location[1]]
     name = rule.get("rule", "without a name") if isinstance(rule, dict) else rule
     return f"rule {name!r} (number {location[1] + 1})" + "".join(f", {part}" for part in location[2:])
-
-
-def _mend(item: Any) -> str:
-    if item["type"] == "extra_forbidden":
-        return "unknown key; remove it or correct its spelling"
-    if item["type"] == "missing":
-        return "missing; add it"
-    if item["type"] == "value_error":
-        return str(item["ctx"]["error"])
-    return f"{item['msg']}, got {item['input']!r}"

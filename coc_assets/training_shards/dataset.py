@@ -88,6 +88,7 @@ class CoCShardDataset(Dataset[Sample]):
 
         Raises:
             IndexError: no such position.
+            FileNotFoundError: the shard is gone; the message says how to make it again.
             ValueError: the shard is not what its index says, or its schema is newer than this class.
         """
         members = self.read_members(position)
@@ -115,8 +116,11 @@ class CoCShardDataset(Dataset[Sample]):
             raise IndexError(f"{position=} in a dataset of {len(self)} samples")
         path = self._shards[self._shard[position]]
         offset, size = int(self._offset[position]), int(self._size[position])
-        with open(path, "rb", buffering=0) as shard:
-            data = os.pread(shard.fileno(), size, offset)
+        try:
+            with open(path, "rb", buffering=0) as shard:
+                data = os.pread(shard.fileno(), size, offset)
+        except FileNotFoundError:
+            raise FileNotFoundError(_missing(Path(path))) from None
         if len(data) < size:
             raise ValueError(f"{path} ends before byte {offset + size}, which its index names; make the shards again.")
         return read_group(data)
@@ -131,6 +135,12 @@ def _index_files(root: Path) -> list[Path]:
         f"No {INDEX} at {root}. Name a store, its training_shards folder, or a folder with shards and their index; "
         "`coc run` makes them."
     )
+
+
+def _missing(shard: Path) -> str:
+    of_store = shard.parents[1].name == "training_shards"
+    store = shard.parents[2] if of_store else "DIR"
+    return f"Shard {shard} is missing, though {shard.parent / INDEX} names it. Make it again: coc run --store {store}"
 
 
 def _read_indexes(files: list[Path]) -> pl.DataFrame:

@@ -60,6 +60,16 @@ class MotionSettings(Section):
     min_change_share: float = Field(
         0.1, ge=0, description="the same as a share of the initial speed; the greater holds"
     )
+    slight_change_mps: float = Field(
+        0.5, gt=0, description="a smaller change that is still put into words as easing off or gaining speed, m/s"
+    )
+    slight_s: float = Field(1.0, gt=0, description="held for at least this long, s")
+    gentle_mps: float = Field(
+        2.0, gt=0, description="a change within the steady bucket that is called a little, below this, m/s"
+    )
+    late_rise_s: float = Field(
+        2.5, gt=0, description="a rise of speed that begins later than this is no speeding up at the keyframe, s"
+    )
     onset_change_mps: float = Field(
         0.15, gt=0, description="the ego acts from where its speed left the initial one by this, m/s"
     )
@@ -121,6 +131,9 @@ class CurveSettings(Section):
     max_radius_m: float = Field(250.0, gt=0, description="wider bends explain no slow-down, m")
     lateral_mps2: float = Field(
         1.0, gt=0, description="least lateral acceleration that the initial speed would ask for, m/s²"
+    )
+    near_s: float = Field(
+        2.0, ge=0, description="a bend that the ego reaches within this time explains a speed that it holds, s"
     )
     entered_share: float = Field(
         0.3, gt=0, le=1, description="the ego is in the bend from this share of its curvature on"

@@ -12,10 +12,19 @@ from resources.settings import Settings
 
 _HEAD = """# Settings
 
-Flags win over `COC_…` environment variables, which win over the file `$COC_CONFIG` or `./coc.yaml`. Unknown keys are
-errors. A key below is nested in the file (`keyframes: {lead: 5}`) and joined by two underscores in the environment
-(`COC_KEYFRAMES__LEAD=5`). Changing a key makes only the stages stale that it shapes: `coc status` shows them, `coc run`
-makes them again.
+Flags win over `COC_…` environment variables, which win over the file `$COC_CONFIG` or `./coc.yaml`. Unknown keys and
+unknown `COC_…` variables are errors. A key below is nested in the file (`keyframes: {lead: 5}`) and joined by two
+underscores in the environment (`COC_KEYFRAMES__LEAD=5`), where lists, mappings and whole sections are JSON:
+
+```sh
+export COC_SHARDS__LABELERS='["a","b"]'
+export COC_SHARDS__SPLITS='{"train":0.8,"val":0.2}'
+export COC_KEYFRAMES='{"lead":5}'
+```
+
+Sections merge key by key over these sources and the defaults. A list, or a mapping such as `shards.splits`, is taken
+whole from the first source that gives it. Changing a key makes only the stages stale that it shapes: `coc status` shows
+them, `coc run` makes them again.
 """
 
 

@@ -136,9 +136,7 @@ def test_version_follows_what_the_policy_says() -> None:
         pytest.param(
             RULES.replace("value: 3", "valeu: 3"), "rule 'short' (number 3), valeu: unknown key", id="misspelt"
         ),
-        pytest.param(
-            RULES.replace('op: ">"', 'op: "!="'), "rule 'noted' (number 4), op: Input should be", id="operator"
-        ),
+        pytest.param(RULES.replace('op: ">"', 'op: "!="'), "rule 'noted' (number 4), op: should be", id="operator"),
         pytest.param(RULES.replace("verdict: review", "verdict: drop"), "got 'drop'", id="verdict"),
         pytest.param(RULES.replace("rule: short", "rule: empty"), "rules named twice: ['empty']", id="twice"),
         pytest.param(RULES.replace("value: 3", "value: .nan"), "rule 'short' (number 3), value", id="not a number"),
@@ -148,7 +146,7 @@ def test_version_follows_what_the_policy_says() -> None:
 def test_errors_name_the_file_the_rule_and_the_mend(text: str, said: str) -> None:
     with pytest.raises(PolicyError, match=re.escape(said)) as caught:
         parse_policy(text, "p.yaml")
-    assert "p.yaml" in str(caught.value)
+    assert "filtering.policy: p.yaml" in str(caught.value)
 
 
 def test_policy_of_ones_own(tmp_path: Path) -> None:
@@ -158,7 +156,9 @@ def test_policy_of_ones_own(tmp_path: Path) -> None:
 
 
 def test_unknown_policy_names_the_packaged_ones() -> None:
-    with pytest.raises(PolicyError, match=r"'mine' is neither packaged \(default\) nor a readable file"):
+    with pytest.raises(
+        PolicyError, match=r"^filtering\.policy: 'mine' is neither packaged \(default\) nor a readable file.*Set it to"
+    ):
         load_policy("mine")
 
 

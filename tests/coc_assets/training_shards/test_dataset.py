@@ -207,6 +207,18 @@ def test_a_shard_cut_short_is_an_error_that_names_it(store: Path, tmp_path: Path
         CoCShardDataset(folder, split="val")[0]
 
 
+def test_a_missing_shard_is_an_error_that_says_how_to_make_it_again(store: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(store, copy)
+    shard = copy / "training_shards" / f"chunk={CHUNK}" / "val-000700.tar"
+    shard.unlink()
+    dataset = CoCShardDataset(copy, split="val")
+    with pytest.raises(FileNotFoundError) as caught:
+        dataset[0]
+    assert str(caught.value).startswith(f"Shard {shard} is missing")
+    assert str(caught.value).endswith(f"coc run --store {copy}")
+
+
 def test_the_package_offers_the_class_without_importing_torch() -> None:
     code = (
         "import sys, coc_assets.training_shards as shards, coc_assets.training_shards.build;"
