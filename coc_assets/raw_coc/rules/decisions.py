@@ -38,7 +38,7 @@ class Decision:
     Attributes:
         speed_cause: actor behind the longitudinal decision.
         side_cause: actor behind the lateral one.
-        bend: the route's bend, where it is why the ego slows.
+        bend: the route's bend, where it is why the ego slows or does not speed up yet.
         unobserved: the ego slows or stops and nothing measured says why.
     """
 
@@ -128,6 +128,12 @@ def _asks_for_care(motion: Motion, settings: RulesSettings) -> bool:
     return bend is not None and motion.v0**2 / bend.radius_m >= settings.curve.lateral_mps2
 
 
+def _at_bend(motion: Motion, settings: RulesSettings) -> bool:
+    """Whether the ego is in a bend that asks for care, or about to be; one farther ahead explains no held speed."""
+    bend = motion.bend
+    return bend is not None and bend.begins_m <= settings.curve.near_s * motion.v0 and _asks_for_care(motion, settings)
+
+
 def _going(scene: Scene, motion: Motion, manoeuvre: Manoeuvre | None, passed: Cause | None) -> _Longitudinal:
     """The ego holds or raises its speed: past a slower lead, behind a lead, or freely."""
     gain = motion.extreme - motion.v0
@@ -137,6 +143,11 @@ def _going(scene: Scene, motion: Motion, manoeuvre: Manoeuvre | None, passed: Ca
     followed = followed_lead(scene, motion) if manoeuvre is None else None
     if followed is not None:
         return _Longitudinal("lead_obstacle_following", followed)
+    if manoeuvre is None and _at_bend(motion, scene.settings):
+        if motion.late:
+            return _Longitudinal("set_speed_tracking", bend=motion.bend)
+        if motion.bucket == "steady" and motion.drift != "rises":
+            return _Longitudinal("speed_adaptation", bend=motion.bend)
     return _Longitudinal("set_speed_tracking")
 
 

@@ -16,6 +16,7 @@ from resources.settings.labels import ManoeuvreSettings, MotionSettings, RulesSe
 
 Bucket = Literal["reverse", "stopped", "slow_down", "speed_up", "steady"]
 ManoeuvreKind = Literal["turn", "lane_change", "nudge"]
+Drift = Literal["falls", "rises"]
 
 
 @dataclass(frozen=True)
@@ -85,8 +86,12 @@ class Motion:
     Attributes:
         v0: mean speed just before the keyframe, m/s.
         onset: frame at which the speed begins to leave v0; the keyframe's where it does not.
-        extreme: lowest (slowing, stopped) or highest speed of the future, m/s; its last speed when steady.
+        drift: where a steady speed goes when it leaves v0 by less than its bucket allows; None where it hardly does.
+        extreme: lowest (slowing, stopped, drift falls) or highest speed of the future, m/s; its last speed when it is
+            held.
         change_s: time from the keyframe to that extreme, s.
+        late: the speed rises, and begins to only after the ego held or lowered it for a while.
+        held_mps: lowest and highest speed from the keyframe to the onset.
         standing: the ego stands at the keyframe.
         stops: it slows to a stand within the time in which manoeuvres are followed, or keeps standing.
     """
@@ -95,12 +100,20 @@ class Motion:
     bucket: Bucket
     v0: float
     onset: int
+    drift: Drift | None
     extreme: float
     change_s: float
+    late: bool
+    held_mps: tuple[float, float]
     standing: bool
     stops: bool
     manoeuvre: Manoeuvre | None
     bend: Bend | None
+
+    @property
+    def hold_s(self) -> float:
+        """Time from the keyframe to the onset, s."""
+        return (self.onset - self.window.frame) * FRAME_S
 
 
 def window_at(frame: int, ego: Ego, settings: RulesSettings) -> Window:
@@ -119,14 +132,22 @@ def motion_at(window: Window, ego: Ego, settings: RulesSettings) -> Motion:
     v0 = float(ego.speed[max(window.frame - back, 0) : window.frame + 1].mean())
     bucket, onset = _bucket(window, ego, v0, settings.motion)
     future = ego.speed[window.frame + 1 : window.last + 1]
-    at = {"speed_up": int(future.argmax()), "steady": len(future) - 1}.get(bucket, int(future.argmin()))
+    drift = _drift(future, v0, settings.motion) if bucket == "steady" else None
+    if bucket == "steady" and drift is None:
+        at = len(future) - 1
+    else:
+        at = int(future.argmax() if bucket == "speed_up" or drift == "rises" else future.argmin())
+    held = ego.speed[window.frame : onset + 1]
     return Motion(
         window=window,
         bucket=bucket,
         v0=v0,
         onset=onset,
+        drift=drift,
         extreme=float(future[at]),
         change_s=(at + 1) * FRAME_S,
+        late=bucket == "speed_up" and (onset - window.frame) * FRAME_S > settings.motion.late_rise_s,
+        held_mps=(float(held.min()), float(held.max())),
         standing=v0 <= settings.motion.standing_mps,
         stops=bucket == "stopped" or (bucket == "slow_down" and _comes_to_stand(window, ego, settings.motion)),
         manoeuvre=_manoeuvre(window, ego, settings.manoeuvre),
@@ -153,6 +174,16 @@ def _bucket(window: Window, ego: Ego, v0: float, settings: MotionSettings) -> tu
     return "steady", window.frame
 
 
+def _drift(future: np.ndarray, v0: float, settings: MotionSettings) -> Drift | None:
+    """The side to which a steady speed leaves v0 first for good, by a change worth a word."""
+    span = round(settings.slight_s / FRAME_S)
+    fall = _first_run(future <= v0 - settings.slight_change_mps, span)
+    rise = _first_run(future >= v0 + settings.slight_change_mps, span)
+    if fall == rise:
+        return None
+    return "falls" if fall < rise else "rises"
+
+
 def _comes_to_stand(window: Window, ego: Ego, settings: MotionSettings) -> bool:
     speed = ego.speed[window.frame : window.complete + 1]
     return bool((speed <= settings.stopped_mps).any())
@@ -168,6 +199,14 @@ def _onset(window: Window, ego: Ego, v0: float, sign: int, reached: int, setting
 def _first(mask: np.ndarray) -> int:
     """Index of the first true value, the length where there is none."""
     return int(mask.argmax()) if mask.any() else len(mask)
+
+
+def _first_run(mask: np.ndarray, span: int) -> int:
+    """Index at which the first run of at least `span` true values begins, the length where there is none."""
+    if len(mask) < span:
+        return len(mask)
+    runs = np.lib.stride_tricks.sliding_window_view(mask, span).all(axis=1)
+    return int(runs.argmax()) if runs.any() else len(mask)
 
 
 def _longest_run(mask: np.ndarray) -> int:

@@ -78,6 +78,12 @@ class Facts:
     settings: RulesSettings
 
     @property
+    def unobserved(self) -> bool:
+        """The ego slows, if only a little, and nothing measured says why."""
+        eases = self.motion.drift == "falls" and not self.cited and self.route is None
+        return self.decision.unobserved or eases
+
+    @property
     def speed_cited(self) -> Cited | None:
         """The actor behind the longitudinal decision."""
         return self.cited[0] if self.decision.speed_cause else None
@@ -274,7 +280,7 @@ def _route_phrase(route: Bend, facts: Facts) -> str:
 def words_of(facts: Facts) -> LabelText:
     """The trace and the four parts."""
     return LabelText(
-        trace=f"{_action(facts)} because {_reason(facts)}.",
+        trace=f"{_action(facts)}{_reason(facts)}.",
         perception=_sentences(*_perception(facts)),
         prediction=_sentences(*_prediction(facts)),
         planning=_sentences(_planning(facts)),
@@ -291,6 +297,8 @@ def _action(facts: Facts) -> str:
     purpose = {"lead_obstacle_following": " to keep the distance", "acceleration_for_passing": " to pass"}
     sideways = _sideways(facts)
     clause = f"{_speed_action(facts)} and {sideways}" if sideways else _speed_action(facts)
+    if _rises_late(facts):
+        clause += f", then speed up to {_m(facts.motion.extreme)} m/s"
     return clause + purpose.get(facts.decision.longitudinal or "", "")
 
 
@@ -305,8 +313,51 @@ def _speed_action(facts: Facts) -> str:
         leading = {"yield": "Yield by ", "speed_adaptation": "Adapt the speed by "}.get(decision.longitudinal or "")
         return f"{leading}{slowing}" if leading else slowing.replace("slowing", "Slow", 1)
     if motion.bucket == "speed_up":
-        return "Resume the speed" if decision.scenario == "resume" else "Speed up"
-    return "Keep the speed"
+        return _rising(facts)
+    return _holding(facts)
+
+
+def _rises_late(facts: Facts) -> bool:
+    """The speed rises only after a while of driving on."""
+    return facts.motion.late and not facts.motion.standing
+
+
+def _rising(facts: Facts) -> str:
+    motion = facts.motion
+    if _rises_late(facts):
+        return f"Proceed{_through_the_bend(facts)} at {_held(facts)}"
+    if motion.late:
+        return f"Resume the speed after {_m(motion.hold_s)} s at standstill"
+    return "Resume the speed" if facts.decision.scenario == "resume" else "Speed up"
+
+
+def _holding(facts: Facts) -> str:
+    """What the ego does while its speed stays in the steady bucket; the words do not deny a drift."""
+    motion = facts.motion
+    gentle = _is_gentle(facts)
+    if motion.drift == "falls":
+        words = "Ease off a little" if gentle else "Adjust the speed downwards"
+    elif motion.drift == "rises":
+        words = "Pick up a little speed" if gentle else "Proceed at a growing speed"
+    else:
+        words = "Hold the adapted speed" if facts.decision.longitudinal == "speed_adaptation" else "Keep the speed"
+    return words + _through_the_bend(facts)
+
+
+def _is_gentle(facts: Facts) -> bool:
+    return abs(facts.motion.extreme - facts.motion.v0) < facts.settings.motion.gentle_mps
+
+
+def _through_the_bend(facts: Facts) -> str:
+    return " through the curve" if facts.decision.bend is not None else ""
+
+
+def _held(facts: Facts) -> str:
+    """The speed before a late rise, as one figure or as the range that it went through."""
+    low, high = facts.motion.held_mps
+    if high - low < facts.settings.motion.slight_change_mps:
+        return f"about {_m(facts.motion.v0)} m/s"
+    return f"{_m(low)} to {_m(high)} m/s"
 
 
 def _sideways(facts: Facts) -> str:
@@ -321,19 +372,35 @@ def _sideways(facts: Facts) -> str:
 
 
 def _reason(facts: Facts) -> str:
-    """The causes, most important first, or that nothing measured is one."""
+    """The clause that ends the trace: the causes, most important first, or what tracks show in their stead.
+
+    Without causes and without tracks there is none: a motion that nothing explains is not its own reason.
+    """
     causes = [_phrase(cited, facts.settings) for cited in facts.cited]
     if facts.route is not None:
         causes.append(_route_phrase(facts.route, facts))
-    if facts.decision.unobserved:
-        return " and because ".join([*causes, f"of an unobserved cause: {_nothing_ahead(facts)}"])
-    return " and ".join(causes) if causes else _nothing_ahead(facts)
+    known = f" because {' and '.join(causes)}" if causes else ""
+    if facts.unobserved:
+        seen = f": {_nothing_ahead(facts)}" if facts.around.tracked else ""
+        return f"{known}{' and' if known else ''} for an unobserved cause{seen}"
+    if known:
+        return known
+    if facts.around.tracked:
+        return f" because {_nothing_ahead(facts)}"
+    return _end_of_manoeuvre(facts)
+
+
+def _end_of_manoeuvre(facts: Facts) -> str:
+    """The manoeuvre that the ego comes out of, which the lateral channel does not decide any more."""
+    manoeuvre = facts.motion.manoeuvre
+    if manoeuvre is None or facts.decision.lateral is not None:
+        return ""
+    return f" as the ego's {manoeuvre.kind.replace('_', ' ')} to the {manoeuvre.direction} comes to its end"
 
 
 def _nothing_ahead(facts: Facts) -> str:
+    """What the tracks show in the ego's path: nothing, or nothing near enough."""
     around, ego = facts.around, _ego_phrase(facts)
-    if not around.tracked:
-        return f"{ego} and its motion is all that is measured in this clip"
     if around.nearest_m is None:
         return f"{ego} with no tracked object in its path within {around.range_m:.0f} m"
     return f"{ego} and the nearest tracked object in its path, {_m(around.nearest_m)} m ahead, does not constrain it"
@@ -349,9 +416,11 @@ def _ego_phrase(facts: Facts) -> str:
 
 def _perception(facts: Facts) -> list[str]:
     around = facts.around
+    if not around.tracked:
+        return [_ego_phrase(facts), *_route_seen_phrase(facts), "no tracked object is available in this clip"]
     known = f"{around.count} {'object is' if around.count == 1 else 'objects are'} tracked around it"
     if not facts.cited:
-        return [_nothing_ahead(facts), *_route_seen_phrase(facts), *([known] if around.tracked else [])]
+        return [_nothing_ahead(facts), *_route_seen_phrase(facts), known]
     return [
         _ego_phrase(facts),
         *(_phrase(cited, facts.settings) for cited in facts.cited),
@@ -417,12 +486,16 @@ def _planning(facts: Facts) -> str:
     """What the ego does in the seconds after the keyframe, with its figures."""
     motion = facts.motion
     start, end, seconds = _m(motion.v0), _m(motion.extreme), _m(motion.change_s)
+    held = f"{f'drive at {_held(facts)}' if not motion.standing else 'stay at standstill'} for {_m(motion.hold_s)} s"
+    rise = f"speed up from {start} to {end} m/s within {seconds} s"
+    little = " a little" if _is_gentle(facts) else ""
+    drift = {"falls": f"ease off{little}", "rises": f"pick up{little} speed"}.get(motion.drift or "")
     speed = {
         "reverse": "back up",
         "stopped": "stay at standstill" if motion.standing else f"slow from {start} m/s to a stop within {seconds} s",
         "slow_down": f"slow from {start} to {end} m/s within {seconds} s",
-        "speed_up": f"speed up from {start} to {end} m/s within {seconds} s",
-        "steady": f"hold about {start} m/s",
+        "speed_up": f"{held}, then speed up to {end} m/s," if motion.late else rise,
+        "steady": f"{drift} from {start} to {end} m/s within {seconds} s" if drift else f"hold about {start} m/s",
     }[motion.bucket]
     manoeuvre = motion.manoeuvre if facts.decision.direction else None
     if manoeuvre is None:
@@ -437,11 +510,19 @@ def _justification(facts: Facts) -> list[str]:
     said = [_why(cited, facts) for cited in facts.cited]
     if facts.route is not None:
         said.append(_why_route(facts.route, facts))
-    if facts.decision.unobserved:
-        said.append(f"the ego's motion shows the decision, its cause is unobserved: {_nothing_ahead(facts)}")
+    if facts.unobserved:
+        seen = f": {_nothing_ahead(facts)}" if facts.around.tracked else ""
+        said.append(f"the ego's motion shows the decision, its cause is unobserved{seen}")
     if not said:
-        said.append(f"{_history_phrase(facts)}, and nothing that is measured calls for another speed")
+        said.append(f"{_history_phrase(facts)}, and {_unconstrained(facts)}")
     return said
+
+
+def _unconstrained(facts: Facts) -> str:
+    if facts.around.tracked:
+        return "nothing that is tracked constrains its speed"
+    rises = facts.motion.bucket == "speed_up" or facts.motion.drift == "rises"
+    return "no cause of the rise in speed is observed" if rises else "no cause for another speed is observed"
 
 
 def _history_phrase(facts: Facts) -> str:

@@ -5,19 +5,38 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
+import numpy as np
+import polars as pl
 import pytest
 
+from coc_assets.filtered_coc import consistency, text_claims
+from coc_assets.filtered_coc.motion import motion_after
 from coc_assets.filtered_coc.text_claims import read_claim
 from coc_assets.raw_coc.rules.geometry import ego_of
 from coc_assets.raw_coc.rules.motion import motion_at, window_at
+from resources import schemas
+from resources.settings.filtering import FilterSettings
 from resources.settings.labels import RulesSettings
-from tests.coc_assets.raw_coc.rules.cases import CASES, FRAME, SLOWS, STOPS, Case, following
-from tests.coc_assets.raw_coc.rules.scenes import FIRST_US, Box, label, person, trajectory
+from tests.coc_assets.raw_coc.rules.cases import CASES, FRAME, SLOWS, SPEEDS_UP, STOPS, Case, following
+from tests.coc_assets.raw_coc.rules.scenes import (
+    FIRST_US,
+    Box,
+    Drive,
+    arc,
+    keyframes,
+    label,
+    person,
+    swerve,
+    trajectory,
+)
 
 PARTS = ("trace", "perception", "prediction", "planning", "justification")
 UNSEEABLE = re.compile(
     r"\b(?:light|signal|sign|crosswalk|marking|rain|snow|fog|weather|night|construction|green|red)s?\b"
 )
+FALLS_A_LITTLE = Drive([(0, 19.2), (5.5, 19.2), (11.5, 17.7)])
+RISES_A_LITTLE = Drive([(0, 14.0), (6, 14.0), (10, 15.2)])
+IN_A_CURVE = arc(10.0, 140.0, 2.2)  # from 2 s before the keyframe to beyond its window
 FUTURE = re.compile(r"\b(?:will|shall|going to|about to|soon|later|afterwards)\b")
 
 
@@ -82,8 +101,6 @@ def _elsewhere(box: Box, after: float) -> Box:
 
 
 def _held(points: object, after: float) -> list[tuple[float, float]]:
-    import numpy as np
-
     from tests.coc_assets.raw_coc.rules.scenes import through
 
     grid = [*np.arange(0.0, after, 0.01), after, 20.0]
@@ -140,7 +157,7 @@ def test_classes_are_named(label_class: str, noun: str) -> None:
 
 def test_an_unobserved_stop_says_so(rows: dict[str, dict]) -> None:
     row = rows["stops at nothing tracked"]
-    assert "because of an unobserved cause" in row["trace"]
+    assert "for an unobserved cause: the ego drives at" in row["trace"]
     assert "unobserved" in row["justification"]
     assert row["components"] == []
 
@@ -153,3 +170,97 @@ def test_a_bend_ahead_is_the_route_and_one_being_driven_is_seen(rows: dict[str, 
     component = inside["components"][0]
     assert component["category"] == "road_event"
     assert FIRST_US + 6_500_000 < component["seen_from_us"] < component["seen_to_us"] == FIRST_US + 8_500_000
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_without_tracks_no_motion_is_its_own_reason(case: Case) -> None:
+    row = label(case.drive, case.boxes, case.frame, has_tracks=False)
+    assert "the ego drives at" not in row["trace"] and "clip" not in row["trace"]
+    assert "No tracked object is available in this clip." in row["perception"]
+    assert not re.search(r"\bmeasured|\bclip\b", row["justification"])
+    assert len(row["trace"].split()) >= 4  # what the policy's shortest trace has
+
+
+@pytest.mark.parametrize(
+    ("drive", "frame", "trace"),
+    [
+        (SPEEDS_UP, FRAME, "Speed up and stay in the lane."),
+        (SLOWS, FRAME, "Adapt the speed by slowing down and stay in the lane for an unobserved cause."),
+        (FALLS_A_LITTLE, FRAME, "Ease off a little and stay in the lane for an unobserved cause."),
+        (Drive([(0, 14.0), (6, 14.0), (6.5, 13.2), (7, 14.0)]), FRAME, "Keep the speed and stay in the lane."),
+        (RISES_A_LITTLE, FRAME, "Pick up a little speed and stay in the lane."),
+        (
+            Drive([(0, 12.0)], swerve((72.0, 60.0, 3.5))), 85,
+            "Keep the speed as the ego's lane change to the left comes to its end.",
+        ),
+    ],
+)  # fmt: skip
+def test_traces_without_tracks(drive: Drive, frame: int, trace: str) -> None:
+    assert label(drive, (), frame, has_tracks=False)["trace"] == trace
+
+
+@pytest.mark.parametrize(
+    ("drive", "trace", "planning"),
+    [
+        (FALLS_A_LITTLE, "Ease off a little and", "Ease off a little from 19.2 to 17.7 m/s within 6.0 s and keep"),
+        (RISES_A_LITTLE, "Pick up a little speed and", "Pick up a little speed from 14.0 to 15.2 m/s within 4.5 s"),
+        (Drive([(0, 12.0), (6, 12.0), (9, 11.6)]), "Keep the speed and", "Hold about 12.0 m/s and keep"),
+        (Drive([(0, 25.0), (6, 25.0), (9, 22.8)]), "Adjust the speed downwards and", "Ease off from 25.0 to 22.8 m/s"),
+        (Drive([(0, 25.0), (6, 25.0), (9, 27.2)]), "Proceed at a growing speed and", "Pick up speed from 25.0 to"),
+    ],
+)
+def test_a_change_within_the_steady_bucket_is_not_denied(drive: Drive, trace: str, planning: str) -> None:
+    row = label(drive, (), FRAME)
+    assert row["longitudinal_decision"] == "set_speed_tracking"
+    assert row["trace"].startswith(trace) and row["planning"].startswith(planning)
+    assert measured(row, drive)["text_consistency.longitudinal"] == 1
+
+
+@pytest.mark.parametrize(
+    ("drive", "decision", "trace", "planning"),
+    [
+        (
+            Drive([(0, 9.4), (6, 9.4), (7, 8.7), (10, 8.7), (11.5, 11.4)], IN_A_CURVE), "set_speed_tracking",
+            "Proceed through the curve at 8.7 to 9.4 m/s and stay in the lane, then speed up to 11.4 m/s because the "
+            "ego is in a curve to the left", "Drive at 8.7 to 9.4 m/s for",
+        ),
+        (
+            Drive([(0, 9.4), (10, 9.4), (11.5, 11.4)], IN_A_CURVE), "set_speed_tracking",
+            "Proceed through the curve at about 9.4 m/s and stay in the lane, then speed up to 11.4 m/s because the "
+            "ego is in a curve", "Drive at about 9.4 m/s for",
+        ),
+        (Drive([(0, 9.4), (6, 9.4), (9, 11.4)], IN_A_CURVE), "set_speed_tracking", "Speed up and", "Speed up from 9.4"),
+        (Drive([(0, 9.4)], IN_A_CURVE), "speed_adaptation",
+         "Hold the adapted speed through the curve and stay in the lane because the ego is in a curve", "Hold about"),
+        (Drive([(0, 9.4), (6, 9.4), (9, 8.7)], IN_A_CURVE), "speed_adaptation",
+         "Ease off a little through the curve and stay in the lane because the ego is in a curve", "Ease off a little"),
+        (Drive([(0, 9.4), (6, 9.4), (9, 10.1)], IN_A_CURVE), "set_speed_tracking", "Pick up a little", "Pick up"),
+        (Drive([(0, 9.4), (10, 9.4), (11.5, 11.4)]), "set_speed_tracking",
+         "Proceed at about 9.4 m/s and stay in the lane, then speed up to 11.4 m/s.", "Drive at about 9.4 m/s"),
+        (Drive([(0, 0.0), (9.5, 0.0), (11.5, 4.0)]), "set_speed_tracking",
+         "Resume the speed after 4.", "Stay at standstill for 4."),
+    ],
+)  # fmt: skip
+def test_the_first_sustained_change_is_said_first(drive: Drive, decision: str, trace: str, planning: str) -> None:
+    row = label(drive, (), FRAME)
+    assert row["longitudinal_decision"] == decision
+    assert row["trace"].startswith(trace) and row["planning"].startswith(planning)
+    figures = measured(row, drive)
+    assert (figures["trajectory_consistency.longitudinal"], figures["text_consistency.longitudinal"]) == (1, 1)
+
+
+def test_a_bend_just_ahead_explains_the_speed_that_is_held() -> None:
+    held = {begin: label(Drive([(0, 9.4)], arc(begin, 140.0, 2.2)), (), FRAME) for begin in (60.0, 85.0)}
+    assert [row["longitudinal_decision"] for row in held.values()] == ["speed_adaptation", "set_speed_tracking"]
+    assert held[60.0]["trace"].startswith("Hold the adapted speed through the curve and stay in the lane because the ")
+
+
+def measured(row: dict, drive: Drive) -> dict[str, float | None]:
+    """What the consistency instruments make of a label, by `instrument.name`."""
+    settings = FilterSettings()
+    labels = pl.DataFrame([row], schema=schemas.RAW_COC.schema)
+    motion = motion_after(keyframes([FRAME]), trajectory(drive), settings)
+    rows = pl.concat(
+        instrument.measure(labels, motion, settings.agreement) for instrument in (consistency, text_claims)
+    )
+    return {f"{r['instrument']}.{r['name']}": r["value"] for r in rows.iter_rows(named=True)}
