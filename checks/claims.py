@@ -14,13 +14,13 @@ import numpy as np
 import polars as pl
 
 from resources import schemas
+from resources.schemas import FRAME_US
 
 if TYPE_CHECKING:
     from resources.settings.videos import VideoSettings
 
 Severity = Literal["WARN", "ERROR"]
 
-FRAME_US = 100_000
 WORST_ROWS = 10
 
 

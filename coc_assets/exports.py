@@ -15,10 +15,10 @@ from coc_assets.meta_actions.interchange import final_output_text
 from coc_assets.stage import StageError, Workspace
 from resources import schemas
 from resources.receipts import read_receipt
+from resources.schemas import FRAME_US
 from resources.store import Store
 
 ExportForm = Literal["meta-actions", "keyframes", "cot-yaml", "jsonl"]
-FRAME_US = 100_000
 SEGMENTS_ALL = "segments_relative_timestamp_all.json"
 SEGMENTS_SAMPLED = "segments_relative_timestamp_sampled.json"
 _TRACE_PARTS = ("perception", "prediction", "planning", "justification")

@@ -15,6 +15,9 @@ from typing import Literal, get_args
 
 import polars as pl
 
+FRAME_S = 0.1  # the one frame step of all tables: labels and keyframes count 10 Hz frames
+FRAME_US = 100_000
+
 Axis = Literal["longitudinal", "lateral", "lane"]
 Severity = Literal["rejected", "degraded"]
 Feature = Literal["index", "egomotion", "video", "tracks"]

@@ -11,6 +11,7 @@ from typing import Literal, get_args
 import numpy as np
 import polars as pl
 
+from resources.schemas import FRAME_S
 from resources.settings.filtering import AgreementThresholds, FilterSettings, MotionThresholds
 
 LongitudinalBucket = Literal["reverse", "stopped", "slow_down", "speed_up", "steady"]
@@ -18,7 +19,6 @@ LateralBucket = Literal["left", "right", "straight"]
 LONGITUDINAL_BUCKETS: tuple[str, ...] = get_args(LongitudinalBucket)
 LATERAL_BUCKETS: tuple[str, ...] = get_args(LateralBucket)
 
-FRAME_S = 0.1
 SCHEMA = pl.Schema(
     {
         "keyframe_id": pl.String,

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from resources.schemas import FRAME_S, FRAME_US
+
 if TYPE_CHECKING:
     from resources.settings.trajectory import TrajectorySettings
 
-FRAME_US = 100_000
-FRAME_S = 0.1
 NO_TIMESTAMP = np.iinfo(np.int64).min
 """Stands in `t_us` of raw egomotion for a row whose timestamp is null."""
 

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
+from resources.schemas import FRAME_S
 from resources.settings.labels import TrackSettings
 
-FRAME_S = 0.1
 _MICRO = 1e-6
 _BOX_FIGURES = ("x_m", "y_m", "heading_rad", "length_m", "width_m")
 
