@@ -83,7 +83,7 @@ def _metadata(stage: Stage, workspace: Workspace, outcome: Outcome) -> dict[str,
         "rows_per_s": round(rows / receipt.duration_s, 1) if receipt.duration_s else 0.0,
         "rows": dg.MetadataValue.md(_as_table(receipt.counts, "table", "rows")),
         "rejects": dg.MetadataValue.md(_as_table(receipt.rejects, "reason", "rows")),
-        "rejected": receipt.counts.get("rejects", 0),
+        "rejected": receipt.figures["rejected"],
         "fingerprint": _fingerprint(receipt),
     }
 

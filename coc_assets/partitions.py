@@ -5,7 +5,6 @@ from __future__ import annotations
 import dagster as dg
 
 CHUNKS = dg.DynamicPartitionsDefinition(name="chunks")
-CHUNK_KEY_PATTERN = r"\d{4}"
 
 
 def register_chunks(instance: dg.DagsterInstance, chunks: list[str]) -> list[str]:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -38,12 +38,11 @@ class ChunkPlan:
 
 @dataclass(frozen=True)
 class ChunkResult:
-    """What came of a chunk: stages made, and messages of what failed."""
+    """What came of a chunk: messages of what failed."""
 
     chunk: str
-    made: tuple[str, ...] = ()
     failures: tuple[str, ...] = ()
-    failed_checks: tuple[str, ...] = field(default=())
+    failed_checks: tuple[str, ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -155,7 +154,6 @@ class Worker:
             raise KeyboardInterrupt
         return ChunkResult(
             chunk=plan.chunk,
-            made=tuple(key.to_user_string() for key in _materialized(result)),
             failures=tuple(_failures(result, plan)),
             failed_checks=tuple(self._failed_checks(plan)),
         )
@@ -195,27 +193,31 @@ def _was_interrupted(result: Any) -> bool:
     )
 
 
-def _materialized(result: Any) -> list[dg.AssetKey]:
-    return [event.asset_key for event in result.get_asset_materialization_events() if event.asset_key]
-
-
 def _failures(result: Any, plan: ChunkPlan) -> list[str]:
-    """One message a step that failed, in the stage's own words."""
-    messages = []
-    for event in result.all_events:
-        if event.is_step_failure:
-            data = event.step_failure_data
-            described = data.user_failure_data.description if data.user_failure_data else None
-            messages.append(described or f"{event.step_key} of chunk {plan.chunk} failed: {_root_cause(data.error)}")
-    if not result.success and not messages:
-        messages.append(f"The run of chunk {plan.chunk} failed; see it in the UI: coc-assets' `make ui`.")
-    return [message for message in messages if "CheckFailed" not in message]
+    """One message a step that failed, in the stage's own words; blocking checks are told by their receipts."""
+    failed = [event for event in result.all_events if event.is_step_failure]
+    if not result.success and not failed:
+        return [f"The run of chunk {plan.chunk} failed; see it in the UI: coc-assets' `make ui`."]
+    return [_failure(event, plan.chunk) for event in failed if not _is_blocking_check(event.step_failure_data.error)]
 
 
-def _root_cause(error: Any) -> str:
+def _failure(event: Any, chunk: str) -> str:
+    data = event.step_failure_data
+    if data.user_failure_data and data.user_failure_data.description:
+        return str(data.user_failure_data.description)
+    cause = _root_cause(data.error)
+    return f"{event.step_key} of chunk {chunk} failed: {cause.message.strip() if cause else 'unknown'}"
+
+
+def _is_blocking_check(error: Any) -> bool:
+    cause = _root_cause(error)
+    return cause is not None and cause.cls_name == "DagsterAssetCheckFailedError"
+
+
+def _root_cause(error: Any) -> Any:
     while error is not None and error.cause is not None:
         error = error.cause
-    return error.message.strip() if error else "unknown"
+    return error
 
 
 def _owner() -> str:

@@ -44,10 +44,6 @@ class Fingerprint(BaseModel):
     inputs: dict[str, str] = Field(default_factory=dict, description="dataset path → sha256")
     upstream: dict[str, str] = Field(default_factory=dict, description="asset → data version")
 
-    @property
-    def digest(self) -> str:
-        return digest_of(self.model_dump())
-
 
 class Receipt(BaseModel):
     """What one partition of one asset holds and came from."""

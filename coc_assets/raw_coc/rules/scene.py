@@ -115,10 +115,6 @@ class Sighting:
     ego_mps: float
     closing_mps: float
 
-    @property
-    def is_person(self) -> bool:
-        return self.label_class in PERSON_CLASSES
-
 
 def scene_of(trajectory: pl.DataFrame, tracks: pl.DataFrame | None, settings: RulesSettings) -> Scene:
     """One clip's rows of `trajectories` and `tracks`; no tracks is fine."""

@@ -83,16 +83,6 @@ class Facts:
         eases = self.motion.drift == "falls" and not self.cited and self.route is None
         return self.decision.unobserved or eases
 
-    @property
-    def speed_cited(self) -> Cited | None:
-        """The actor behind the longitudinal decision."""
-        return self.cited[0] if self.decision.speed_cause else None
-
-    @property
-    def side_cited(self) -> Cited | None:
-        """The actor behind the lateral decision."""
-        return self.cited[-1] if self.decision.side_cause else None
-
 
 def facts_of(scene: Scene, motion: Motion, decision: Decision) -> Facts:
     """Measures what the decision's words need."""
