@@ -1,0 +1,166 @@
+"""The budget of a store, shared by all processes on this machine that label into it.
+
+A request's worst case is set aside before it is sent and settled once its cost is known, so that the budget is not
+passed however many requests are under way. The journals are the ledger; the purse's file only spares reading them:
+
+    {"spent": 1.25, "open": {"<pid>:<start of the process>": 0.5}}
+
+    any process in `open` lives   the file holds; what dead ones set aside counts as spent, for it may have been
+    none lives, or unreadable     `spent` is added up from the journals, and nothing is set aside
+
+Each access holds a lock on the file, which the system releases when a process is killed. An attempt that failed counts
+nothing: providers do not bill those.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import math
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from resources.models.failures import OverBudget
+
+_ROUNDING_USD = 1e-9
+_FILE_BYTES = 1 << 16
+_PROC = "/proc"
+
+
+class Crowded(OverBudget):
+    """Only what is set aside for requests under way stands in its way; it may fit once they are settled."""
+
+
+@dataclass
+class _State:
+    spent: float
+    open: dict[str, float]
+
+    @property
+    def set_aside(self) -> float:
+        return sum(self.open.values())
+
+
+class Purse:
+    """Spends up to a budget and not beyond.
+
+    Attributes:
+        path: its file; made, with its folder, on first use.
+        budget_usd: what all model labels of the store may cost together.
+    """
+
+    def __init__(self, path: Path, budget_usd: float, spent: Callable[[], float]) -> None:
+        self.path = path
+        self.budget_usd = budget_usd
+        self._spent = spent
+
+    def reserve(self, worst_usd: float) -> None:
+        """Sets aside what a request may cost at most.
+
+        Raises:
+            Crowded: it would fit, were the requests under way settled.
+            OverBudget: it would not fit even then.
+        """
+        with self._state() as (state, me):
+            refusal = self._refusal(state, worst_usd)
+            if refusal is None:
+                state.open[me] += worst_usd
+        if refusal is not None:
+            raise refusal
+
+    def settle(self, worst_usd: float, actual_usd: float) -> None:
+        """Spends the actual cost out of what was set aside."""
+        with self._state() as (state, me):
+            state.open[me] = max(0.0, state.open[me] - worst_usd)
+            state.spent += actual_usd
+
+    def release(self, worst_usd: float) -> None:
+        """Gives back what was set aside for a request that cost nothing."""
+        self.settle(worst_usd, 0.0)
+
+    def _refusal(self, state: _State, worst_usd: float) -> OverBudget | None:
+        limit = self.budget_usd + _ROUNDING_USD
+        if state.spent + state.set_aside + worst_usd <= limit:
+            return None
+        kind = Crowded if state.spent + worst_usd <= limit else OverBudget
+        return kind(
+            f"The budget of {self.budget_usd:.2f} USD might be passed: {state.spent:.4f} are spent, "
+            f"{state.set_aside:.4f} are set aside for requests under way, and this one may take up to "
+            f"{worst_usd:.4f}. Raise it with --budget or models.budget_usd."
+        )
+
+    @contextmanager
+    def _state(self) -> Iterator[tuple[_State, str]]:
+        """The file's content, locked until it is written back, and this process's key in it."""
+        me = _this_process()
+        descriptor = self._open()
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            data = os.pread(descriptor, _FILE_BYTES, 0)
+            state = self._present(_parse(data), me)
+            yield state, me
+            # One write over the old bytes, blanks to the end: a kill leaves the old state or the new one.
+            text = json.dumps({"spent": state.spent, "open": state.open}).encode()
+            os.pwrite(descriptor, text.ljust(len(data)), 0)
+        finally:
+            os.close(descriptor)
+
+    def _open(self) -> int:
+        flags = os.O_RDWR | os.O_CREAT
+        try:
+            return os.open(self.path, flags, 0o666)
+        except FileNotFoundError:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            return os.open(self.path, flags, 0o666)
+
+    def _present(self, state: _State | None, me: str) -> _State:
+        """The state as the living see it, this process among them."""
+        living = {holder for holder in state.open if holder == me or _lives(holder)} if state else set()
+        if state is None or not living:
+            return _State(self._spent(), {me: 0.0})
+        lost = sum(amount for holder, amount in state.open.items() if holder not in living)
+        held = {holder: amount for holder, amount in state.open.items() if holder in living}
+        return _State(state.spent + lost, {me: 0.0} | held)
+
+
+def _parse(data: bytes) -> _State | None:
+    """The state that the file holds; None where it holds none."""
+    try:
+        content = json.loads(data)
+        state = _State(float(content["spent"]), {str(key): float(usd) for key, usd in content["open"].items()})
+        pids = [int(holder.partition(":")[0]) for holder in state.open]
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None
+    return state if math.isfinite(state.spent + state.set_aside) and all(pid > 0 for pid in pids) else None
+
+
+def _this_process() -> str:
+    pid = os.getpid()
+    return _holder(pid) or f"{pid}:"
+
+
+def _lives(holder: str) -> bool:
+    return _holder(int(holder.partition(":")[0])) == holder
+
+
+def _holder(pid: int) -> str | None:
+    """`<pid>:<start>`, the start in clock ticks since boot, empty where the system does not tell; None if dead."""
+    try:
+        with open(f"{_PROC}/{pid}/stat", "rb", buffering=0) as file:
+            state, *fields = file.read().rpartition(b")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return f"{pid}:" if not os.path.exists(f"{_PROC}/self/stat") and _answers(pid) else None
+    return None if state in (b"Z", b"X") else f"{pid}:{fields[18].decode()}"
+
+
+def _answers(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
