@@ -25,6 +25,7 @@ LabelStatus = Literal["ok", "refused", "invalid", "error", "over_budget"]
 Verdict = Literal["keep", "review", "reject"]
 KeyframeMode = Literal["decision", "span_start"]
 Side = Literal["left", "right"]
+Repair = Literal["repaired", "unresolved"]
 SegmentStatus = Literal["cut", "on_demand", "no_video", "undecodable"]
 
 LONGITUDINAL_ACTIONS = (
@@ -122,6 +123,15 @@ COMPONENT = pl.Struct(
         "track_id": pl.String,
         "seen_from_us": pl.Int64,
         "seen_to_us": pl.Int64,
+    }
+)
+RESPONSE = pl.Struct(
+    {
+        "step": pl.String,
+        "round": pl.Int32,
+        "prompt_version": pl.String,
+        "finish_reason": pl.String,
+        "text": pl.String,
     }
 )
 NAMED_VALUE = pl.Struct({"name": pl.String, "value": pl.Float64})
@@ -299,11 +309,50 @@ RAW_COC = _table(
     justification=(_TEXT, "why"),
     attempts=(_INT, "requests made for this label; null for rules"),
     prompt_tokens=(_LONG, "null for rules"),
+    cached_tokens=(_LONG, "of the prompt tokens those read from the server's prefix cache; null for rules"),
     completion_tokens=(_LONG, "null for rules"),
+    reasoning_tokens=(_LONG, "of the completion tokens those not shown; null for rules"),
     cost_usd=(_REAL, "null for rules"),
     latency_s=(_REAL, "null for rules"),
     answered_at=(_TEXT, "UTC instant of the answer; null for rules"),
     raw_response=(_TEXT, "the model's answer as returned; null for rules"),
+    responses=(pl.List(RESPONSE), "every answer as returned, in order; empty for rules"),
+    passes=(_INT, "2 where causes were listed from the history alone, else 1; null for rules"),
+    repair=(
+        _TEXT,
+        "after an answer that contradicts the lane meta-actions: repaired (the second answer holds) or unresolved "
+        "(that contradicts them too, the first holds); null where not needed or not asked",
+    ),
+)
+REQUESTS = _table(
+    "requests",
+    "raw_coc",
+    "What models were asked and what became of it, from the journals: every line, superseded ones too.",
+    ("labeler", "key", "answered_at"),
+    labeler=(_TEXT, "model alias"),
+    key=(_TEXT, "names the question and everything that shapes its answer; of several lines the last holds"),
+    keyframe_id=(_TEXT, "keyframe"),
+    step=(_TEXT, "what was asked: see, decide, repair, single or reason"),
+    round=(_INT, "1, or 2 where an unusable answer was asked for again"),
+    outcome=(_TEXT, "answered, refused, error or over_budget"),
+    backend=(_TEXT, "what serves the model"),
+    asked_model=(_TEXT, "model id asked for"),
+    model=(_TEXT, "model id as the server reports it"),
+    prompt_version=(_TEXT, "version of the prompt"),
+    text=(_TEXT, "the answer as returned"),
+    finish_reason=(_TEXT, "as the server says"),
+    refusal=(_TEXT, "the model's refusal as returned"),
+    reason=(_TEXT, "why there is no answer"),
+    attempts=(_INT, "requests sent, failed ones included"),
+    prompt_tokens=(_LONG, "all of the prompt"),
+    cached_tokens=(_LONG, "of the prompt tokens those read from the server's prefix cache"),
+    completion_tokens=(_LONG, "all that was generated"),
+    reasoning_tokens=(_LONG, "of the completion tokens those not shown"),
+    cost_usd=(_REAL, "by the price in the settings, US dollars; null where there is none"),
+    latency_s=(_REAL, "of the request that was answered, s"),
+    answered_at=(_TEXT, "UTC instant, ISO 8601"),
+    run=(_TEXT, "the run that paid"),
+    batch_id=(_TEXT, "the provider's batch that it came by; null where it was asked alone"),
 )
 MEASUREMENTS = _table(
     "measurements",

@@ -1,24 +1,27 @@
 """SQL over the store: one read-only SELECT against a view for every table.
 
-Views are made in memory over the Parquet files as they lie; nothing is written, and several readers never wait for each
-other or for a run.
+Views are made in memory over the Parquet files and journals as they lie; nothing is written, and several readers never
+wait for each other or for a run.
 """
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import polars as pl
 from polars.datatypes import DataTypeClass
 
 from resources import schemas
-from resources.store import Store
+from resources.store import JOURNAL_SUFFIX, LABELER_PREFIX, Store
 
 if TYPE_CHECKING:
     import duckdb
 
 PolarsType = pl.DataType | type[pl.DataType] | DataTypeClass
-VIEWS: tuple[schemas.Table, ...] = (*schemas.DATA_TABLES, schemas.REJECTS)
+VIEWS: tuple[schemas.Table, ...] = (*schemas.DATA_TABLES, schemas.REJECTS, schemas.REQUESTS)
+_JOURNALS = f"raw_coc/chunk=*/{LABELER_PREFIX}*{JOURNAL_SUFFIX}"
+_FROM_NAME = "chunk=([^/]*)/{}(.*){}$".format(*map(re.escape, (LABELER_PREFIX, JOURNAL_SUFFIX)))
 _SCALARS: dict[PolarsType, str] = {
     pl.String: "VARCHAR",
     pl.Int32: "INTEGER",
@@ -88,14 +91,30 @@ def _view(store: Store, table: schemas.Table) -> str:
         f'CAST(NULL AS {duckdb_type(column.dtype)}) AS "{name}"' for name, column in table.columns.items()
     )
     selects = [f"SELECT {typed} WHERE false"]
-    pattern = _pattern(table)
+    pattern = _JOURNALS if table is schemas.REQUESTS else _pattern(table)
     if any(store.root.glob(pattern)):
         path = (store.root.absolute() / pattern).as_posix().replace("'", "''")
-        selects.append(
-            f"SELECT * FROM read_parquet('{path}', union_by_name=true, hive_partitioning=true,"
-            " hive_types={'chunk': VARCHAR})"
-        )
+        selects.append(_journal_lines(path) if table is schemas.REQUESTS else _parquet_rows(path))
     return f'CREATE VIEW "{table.name}" AS SELECT {columns} FROM ({" UNION ALL BY NAME ".join(selects)})'
+
+
+def _parquet_rows(path: str) -> str:
+    return (
+        f"SELECT * FROM read_parquet('{path}', union_by_name=true, hive_partitioning=true,"
+        " hive_types={'chunk': VARCHAR})"
+    )
+
+
+def _journal_lines(path: str) -> str:
+    """The lines that tell of a request; one that a killed writer tore comes as nulls, an event has no outcome."""
+    named = {"chunk", "labeler"}
+    columns = {name: duckdb_type(column.dtype) for name, column in schemas.REQUESTS.columns.items()}
+    typed = ", ".join(f"'{name}': '{dtype}'" for name, dtype in columns.items() if name not in named)
+    return (
+        f"SELECT *, unnest(regexp_extract(filename, '{_FROM_NAME}', ['chunk', 'labeler']))"
+        f" FROM read_json('{path}', format='newline_delimited', columns={{{typed}}}, ignore_errors=true,"
+        " filename=true, hive_partitioning=false) WHERE key IS NOT NULL AND outcome IS NOT NULL"
+    )
 
 
 def _pattern(table: schemas.Table) -> str:

@@ -2,7 +2,8 @@
 
 Layout: `<store>/<asset>/chunk=NNNN/<table>.parquet`, one file a labeler in raw_coc (`labeler=<name>.parquet`). Files
 are written under a temporary name and renamed, so a reader sees a whole file or none, and a killed writer leaves only a
-temporary that the next run sweeps away.
+temporary that the next run sweeps away. Journals (`labeler=<alias>.journal.jsonl`) alone are appended to
+(`resources.journal`), and nothing here removes one: it holds what was paid for.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from resources import schemas
 
 _TEMPORARY = ".tmp-"
 LABELER_PREFIX = "labeler="
+JOURNAL_SUFFIX = ".journal.jsonl"
 RECEIPT = "receipt.json"
 _ZSTD_LEVEL = 1  # higher ones take twice the time and save nothing on floats
 
@@ -59,6 +61,10 @@ class Store:
         files = self.partition("raw_coc", chunk).glob(f"{LABELER_PREFIX}*.parquet")
         return sorted(file.stem.removeprefix(LABELER_PREFIX) for file in files)
 
+    def journal_path(self, chunk: str, labeler: str) -> Path:
+        """Where the answers of a model labeler to a chunk are kept."""
+        return self.partition("raw_coc", chunk) / f"{LABELER_PREFIX}{labeler}{JOURNAL_SUFFIX}"
+
     def read_labels(self, chunk: str) -> pl.DataFrame:
         """Labels of every labeler of a chunk, by labeler and in file order."""
         frames = [self.read_table(schemas.RAW_COC, chunk, labeler=name) for name in self.labelers(chunk)]
@@ -67,6 +73,11 @@ class Store:
     def chunks(self) -> list[str]:
         """Chunks of which any asset holds a partition, sorted."""
         return sorted({path.name.removeprefix("chunk=") for path in self.root.glob("*/chunk=*") if path.is_dir()})
+
+    @property
+    def budget_path(self) -> Path:
+        """What processes that label by models have spent and set aside, where there is a budget."""
+        return self.root / "raw_coc" / "budget.json"
 
     def relative(self, path: Path) -> str:
         return path.relative_to(self.root).as_posix()
@@ -78,7 +89,7 @@ class Store:
         temporary = path.with_name(f"{_TEMPORARY}{os.getpid()}-{path.name}")
         try:
             yield temporary
-            _flush(temporary)
+            flush(temporary)
             os.replace(temporary, path)
         finally:
             temporary.unlink(missing_ok=True)
@@ -93,12 +104,16 @@ class Store:
             shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink(missing_ok=True)
 
     def keep_only(self, folder: Path, names: Iterable[str]) -> None:
-        """Removes files of an earlier run that the present one no longer makes; `names` are relative to the folder."""
+        """Removes files of an earlier run that the present one no longer makes, but no receipt and no journal.
+
+        Args:
+            names: what the present run makes, relative to the folder.
+        """
         wanted = {folder / name for name in names} | {folder / RECEIPT}
         for path in sorted(folder.rglob("*"), reverse=True):
             if path.is_dir():
                 _remove_if_empty(path)
-            elif path not in wanted:
+            elif path not in wanted and not path.name.endswith(JOURNAL_SUFFIX):
                 path.unlink()
 
 
@@ -108,7 +123,8 @@ def sha256_of_file(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _flush(path: Path) -> None:
+def flush(path: Path) -> None:
+    """Waits until a file's content, or a folder's list of files, is on disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -11,5 +11,10 @@ def tree(store: Path) -> dict[str, str]:
     return {
         path.relative_to(store).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in sorted(store.rglob("*"))
-        if path.is_file() and path.name != "receipt.json" and ".dagster" not in path.relative_to(store).parts
+        if path.is_file() and not _is_a_fact(path) and ".dagster" not in path.relative_to(store).parts
     }
+
+
+def _is_a_fact(path: Path) -> bool:
+    """It tells of one run: what it took, what a model answered."""
+    return path.name in ("receipt.json", "budget.json") or path.name.endswith(".journal.jsonl")

@@ -194,9 +194,13 @@ RAW_COC = suite(
     one_of("lateral_direction", get_args(schemas.Side)),
     between("attempts", 0, None),
     between("prompt_tokens", 0, None),
+    between("cached_tokens", 0, None),
     between("completion_tokens", 0, None),
+    between("reasoning_tokens", 0, None),
     between("cost_usd", 0, LARGEST),
     between("latency_s", 0, LARGEST),
+    between("passes", 1, 2),
+    one_of("repair", get_args(schemas.Repair)),
     nullable={
         "model": "the rules are no model",
         "reason": "a usable label needs none",
@@ -206,7 +210,9 @@ RAW_COC = suite(
         "lateral_direction": "not every manoeuvre has a side",
         **dict.fromkeys(("trace", "perception", "prediction", "planning", "justification"), "a failed label is mute"),
         **dict.fromkeys(("attempts", "prompt_tokens", "completion_tokens", "cost_usd"), "the rules ask no model"),
+        **dict.fromkeys(("cached_tokens", "reasoning_tokens", "passes", "responses"), "the rules ask no model"),
         **dict.fromkeys(("latency_s", "answered_at", "raw_response"), "the rules ask no model"),
+        "repair": "few answers need one",
     },
     nulls=(
         Nulls(("trace",), Where("status", ("ok",))),
@@ -224,7 +230,11 @@ RAW_COC = suite(
             usually("components.seen_from_us", *CLOCK_US),
             not_below("components.seen_to_us", "components.seen_from_us"),
             warning(not_below("t0_us", "components.seen_to_us")),  # causes are seen before they are acted on
-        )
+        ),
+        "responses": (
+            filled("responses.step", "responses.round", "responses.prompt_version"),
+            between("responses.round", 1, 2),
+        ),
     },
 )
 MEASUREMENTS = suite(

@@ -7,7 +7,7 @@ from resources import schemas
 
 
 def test_every_table_has_a_chunk_column_first_and_its_key_among_its_columns() -> None:
-    for table in (*schemas.DATA_TABLES, schemas.REJECTS):
+    for table in (*schemas.DATA_TABLES, schemas.REJECTS, schemas.REQUESTS):
         assert next(iter(table.columns)) == "chunk"
         assert set(table.key) <= set(table.columns), table.name
         assert all(column.about for column in table.columns.values())

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from resources import schemas
+from resources.journal import BatchEvent, Entry, JournalWriter
 from resources.sql import VIEWS, QueryError, query
 from resources.store import Store
 
@@ -43,6 +44,54 @@ def test_labels_of_every_labeler_are_one_view(store: Store) -> None:
         frame = schemas.rows_to_frame([{"label_id": labeler, "labeler": labeler, "components": []}], schemas.RAW_COC)
         store.write_table(frame, schemas.RAW_COC, store.table_path(schemas.RAW_COC, "0000", labeler=labeler), "0000")
     assert query(store, "SELECT labeler FROM raw_coc ORDER BY 1")["labeler"].to_list() == ["qwen", "rules"]
+
+
+ENTRY = Entry(key="a", keyframe_id="k-01000000", step="see", outcome="answered", text='{"a": 1}\n', cost_usd=0.25)
+
+
+def write_journal(store: Store, chunk: str, labeler: str, *lines: Entry | BatchEvent) -> Path:
+    path = store.journal_path(chunk, labeler)
+    with JournalWriter.open(path) as journal:
+        journal.append_now(lines)
+    return path
+
+
+def test_requests_are_the_lines_of_every_journal_with_their_chunk_and_labeler(store: Store) -> None:
+    again = ENTRY.model_copy(update={"prompt_tokens": 4_000_000_000, "answered_at": "2026-01-31T10:00:00+00:00"})
+    write_journal(store, "0007", "qwen3.5_35b", ENTRY, again)
+    write_journal(store, "0012", "it's, mine", ENTRY)
+    rows = query(store, "SELECT * FROM requests ORDER BY chunk, prompt_tokens NULLS FIRST")
+    assert rows.schema == schemas.REQUESTS.schema
+    assert rows.to_dicts() == [
+        {"chunk": "0007", "labeler": "qwen3.5_35b"} | ENTRY.model_dump(),
+        {"chunk": "0007", "labeler": "qwen3.5_35b"} | again.model_dump(),
+        {"chunk": "0012", "labeler": "it's, mine"} | ENTRY.model_dump(),
+    ]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        b'{"key":"b","outc',
+        b'{"key":"b","text":"\xc3',
+        b"\0" * 4096,
+        b"[1]",
+        b'{"event":"party","key":"b"}',
+        b"\n\n",
+        b"",
+    ],
+)
+def test_events_and_what_a_killed_writer_tore_are_no_requests(store: Store, damage: bytes) -> None:
+    path = write_journal(store, "0000", "gpt5", BatchEvent(batch_id="b", keys=("a",), state="sent"), ENTRY)
+    whole = path.read_bytes()
+    for data, read in ((whole + damage, ["a"]), (whole + damage + b"\n" + whole, ["a", "a"]), (damage, [])):
+        path.write_bytes(data)
+        assert query(store, "SELECT key FROM requests")["key"].to_list() == read
+
+
+def test_a_journal_beside_the_labels_is_no_file_of_labels(store: Store) -> None:
+    write_journal(store, "0000", "gpt5", ENTRY)
+    assert query(store, "SELECT * FROM raw_coc").is_empty()
 
 
 def test_columns_that_older_files_lack_are_null(store: Store) -> None:

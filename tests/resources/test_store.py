@@ -54,6 +54,21 @@ def test_keep_only_drops_files_of_an_earlier_plan_but_not_the_receipt(store: Sto
     assert sorted(entry.name for entry in (store.root / "p").rglob("*")) == ["kept", "receipt.json"]
 
 
+def test_keep_only_never_drops_what_was_paid_for(store: Store) -> None:
+    journal = store.journal_path("0000", "gpt5.5")
+    store.write_bytes(journal, b"{}")
+    store.keep_only(journal.parent, [])
+    assert journal.read_bytes() == b"{}"
+
+
+def test_journals_are_no_labelers(store: Store) -> None:
+    journal = store.journal_path("0000", "gpt5.5")
+    store.write_bytes(journal, b"{}")
+    assert store.relative(journal) == "raw_coc/chunk=0000/labeler=gpt5.5.journal.jsonl"
+    assert store.labelers("0000") == []
+    assert store.read_labels("0000").is_empty()
+
+
 def test_labels_lie_in_one_file_a_labeler(store: Store) -> None:
     for labeler in ("rules", "qwen"):
         frame = schemas.rows_to_frame([{"label_id": labeler, "labeler": labeler}], schemas.RAW_COC)

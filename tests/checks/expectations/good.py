@@ -87,6 +87,8 @@ GOOD: dict[str, Row] = {
 BY_MODEL: Row = {
     "labeler": "vlm-8b", "model": "served-8b", "attempts": 1, "prompt_tokens": 4_000, "completion_tokens": 350,
     "cost_usd": 0.002, "latency_s": 3.1, "answered_at": "2026-01-31T10:00:00+00:00", "raw_response": "{}",
+    "cached_tokens": 3_000, "reasoning_tokens": 0, "passes": 2, "repair": "repaired",
+    "responses": [{"step": "see", "round": 1, "prompt_version": "see-1", "finish_reason": "stop", "text": "{}"}],
 }  # fmt: skip
 
 

@@ -15,6 +15,7 @@ from resources import schemas
 from tests.checks.expectations.good import BY_MODEL, CLIP, COMPONENT, GOOD, T0_US, Row, frame
 
 TABLES = {table.name: table for table in (*schemas.DATA_TABLES, schemas.REJECTS)}
+RESPONSE = BY_MODEL["responses"][0]
 NAN, INFINITE = float("nan"), float("inf")
 
 
@@ -196,6 +197,12 @@ BAD: list[tuple[str, Row, str, str]] = [
     ("raw_coc", BY_MODEL | {"attempts": -1}, "attempts", "critical"),
     ("raw_coc", BY_MODEL | {"prompt_tokens": -1}, "prompt_tokens", "critical"),
     ("raw_coc", BY_MODEL | {"completion_tokens": -1}, "completion_tokens", "critical"),
+    ("raw_coc", BY_MODEL | {"cached_tokens": -1}, "cached_tokens", "critical"),
+    ("raw_coc", BY_MODEL | {"reasoning_tokens": -1}, "reasoning_tokens", "critical"),
+    ("raw_coc", BY_MODEL | {"passes": 3}, "passes", "critical"),
+    ("raw_coc", BY_MODEL | {"repair": "mended"}, "repair", "critical"),
+    ("raw_coc", BY_MODEL | {"responses": [RESPONSE | {"step": None}]}, "responses.step", "critical"),
+    ("raw_coc", BY_MODEL | {"responses": [RESPONSE | {"round": 0}]}, "responses.round", "critical"),
     ("raw_coc", BY_MODEL | {"cost_usd": NAN}, "cost_usd", "critical"),
     ("raw_coc", BY_MODEL | {"latency_s": -3.0}, "latency_s", "critical"),
     ("raw_coc", {"components": [COMPONENT | {"rank": 0}]}, "components.rank", "critical"),
@@ -309,6 +316,7 @@ def test_what_names_a_row_besides_its_key_is_unique(table: str, column: str) -> 
         ("raw_coc", "lateral_decision", schemas.LATERAL_DECISIONS),
         ("raw_coc", "lateral_direction", get_args(schemas.Side)),
         ("raw_coc", "components.category", schemas.COMPONENT_CATEGORIES),
+        ("raw_coc", "repair", get_args(schemas.Repair)),
         ("filtered_coc", "verdict", get_args(schemas.Verdict)),
         ("rejects", "severity", get_args(schemas.Severity)),
         ("rejects", "feature", get_args(schemas.Feature)),

@@ -134,8 +134,8 @@ def test_what_lies_beside_a_mapping_still_merges(tmp_path: Path, monkeypatch: py
         ("trajectory: {max_gap_s: x}", "  trajectory.max_gap_s: should be a valid number, got 'x'\n"),
         ("keyframes: {mode: never}", "  keyframes.mode: should be 'decision' or 'span_start', got 'never'\n"),
         (
-            "shards: {labelers: []}",
-            "  shards.labelers: tuple should have at least 1 item after validation, not 0, got []",
+            "shards: {cameras: []}",
+            "  shards.cameras: tuple should have at least 1 item after validation, not 0, got []",
         ),
         ("shards: {splits: {a: 0.5}}", "  shards.splits: the shares of shards.splits add up to 0.5, not 1\n"),
         ("shards: {splits: 5}", "  shards.splits: should hold keys and values, got 5\n"),
