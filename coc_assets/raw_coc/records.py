@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 import polars as pl
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -63,6 +63,17 @@ class LabelText(BaseModel):
     justification: str | None = None
 
 
+class Response(BaseModel):
+    """One answer as a model returned it, in the order of asking; `text` says why there is none where there is none."""
+
+    model_config = _RECORD
+    step: _Text
+    round: int = 1
+    prompt_version: str
+    finish_reason: str | None = None
+    text: str | None = None
+
+
 class LabelRecord(BaseModel):
     """What one labeler says about one keyframe; columns as in `raw_coc`, except that `text` is one object."""
 
@@ -82,13 +93,18 @@ class LabelRecord(BaseModel):
     lateral_direction: schemas.Side | None = None
     components: tuple[Component, ...] = ()
     text: LabelText = LabelText()
+    passes: int | None = None
+    repair: Literal["repaired", "unresolved"] | None = None
     attempts: int | None = None
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
+    cached_tokens: int | None = None
+    reasoning_tokens: int | None = None
     cost_usd: float | None = None
     latency_s: float | None = None
     answered_at: str | None = None
     raw_response: str | None = None
+    responses: tuple[Response, ...] = ()
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError, field_validator
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 from pydantic_settings import (
@@ -33,6 +33,7 @@ from resources.settings.filtering import FilterSettings
 from resources.settings.keyframes import KeyframeSettings
 from resources.settings.labels import LabelSettings
 from resources.settings.meta_actions import MetaActionSettings
+from resources.settings.models import SPELLINGS, ModelsSettings
 from resources.settings.shards import ShardSettings
 from resources.settings.trajdata import TrajdataSettings
 from resources.settings.trajectory import TrajectorySettings
@@ -69,7 +70,19 @@ class Settings(BaseSettings):
     labels: LabelSettings = LabelSettings()
     filtering: FilterSettings = FilterSettings()
     shards: ShardSettings = ShardSettings()
+    models: ModelsSettings = ModelsSettings()
     trajdata: TrajdataSettings = TrajdataSettings()
+
+    @property
+    def preferred_labelers(self) -> tuple[str, ...]:
+        """Labelers whose labels become samples, the most preferred first."""
+        return self.shards.labelers or (self.labeler,)
+
+    @field_validator("labeler")
+    @classmethod
+    def _one_spelling(cls, labeler: str) -> str:
+        """A model's files go by one alias, however it is spelt."""
+        return SPELLINGS.get(labeler, labeler)
 
     @classmethod
     def settings_customise_sources(

@@ -6,6 +6,9 @@ give the starting values.
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Literal
+
 from pydantic import Field
 
 from resources.settings.section import Section
@@ -223,7 +226,24 @@ class RulesSettings(Section):
     blocker: BlockerSettings = BlockerSettings()
 
 
+class VlmSettings(Section):
+    """How a vision-language model is asked; everything here shapes its labels."""
+
+    passes: Literal[1, 2] = Field(
+        2,
+        description="2: causes are listed from the history alone, then the decision from all frames; 1: one request "
+        "sees everything, so that causal locality is only asked for",
+    )
+    repair: bool = Field(True, description="ask once more where the answer contradicts the lane meta-actions")
+    image_height: int = Field(540, ge=64, description="frames are scaled down to this height, pixels; never up")
+    jpeg_quality: int = Field(90, ge=30, le=100, description="of the frames as images")
+    video_crf: int = Field(20, ge=0, le=51, description="x264 constant rate factor of the frames as one video")
+    most_components: int = Field(8, ge=1, le=8, description="critical components that pass 1 may list")
+    prompts: Path | None = Field(None, description="folder with prompts of your own; unset: those shipped")
+
+
 class LabelSettings(Section):
     """Settings of raw_coc, a group a labeler."""
 
     rules: RulesSettings = Field(RulesSettings(), description="thresholds of the rules labeler")
+    vlm: VlmSettings = Field(VlmSettings(), description="how a model labeler asks")

@@ -27,9 +27,8 @@ class ShardSettings(Section):
     """Which labels become training samples, what a sample carries, and how samples are packed."""
 
     labelers: tuple[str, ...] = Field(
-        ("rules",),
-        min_length=1,
-        description="labelers in order of preference; the first kept label is the sample",
+        (),
+        description="labelers in order of preference, the first kept label is the sample; empty: the labeler in force",
     )
     cameras: tuple[Camera, ...] = Field(
         ("camera_front_wide_120fov",), min_length=1, description="cameras whose frames a sample carries"
