@@ -24,6 +24,7 @@ ASSET_CHECKS = [
     clip_videos.segments_span_the_window,
     clip_videos.every_keyframe_has_a_segment,
     raw_coc.labels_are_valid,
+    raw_coc.labels_are_usable,
     raw_coc.cited_tracks_are_in_the_history,
     filtered_coc.every_ok_label_has_a_verdict,
     filtered_coc.decisions_agree_with_the_motion,

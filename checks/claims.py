@@ -397,6 +397,19 @@ def labels_are_valid(labels: pl.DataFrame, keyframes: pl.DataFrame, labeler: str
     return _none_offend(offending, f"problems in {own.height} labels of {labeler!r} for {keyframes.height} keyframes")
 
 
+def labels_are_usable(labels: pl.DataFrame, labeler: str, least: float = 0.9) -> Claim:
+    """Most keyframes got a label that can be used; the others were refused, invalid, failed or over budget.
+
+    Args:
+        labels: `raw_coc`, of any labelers. labeler: whose labels are meant. least: share of them that is expected.
+    """
+    own = labels.filter(pl.col("labeler") == labeler)
+    lost = own.filter(pl.col("status") != "ok").select("keyframe_id", "status", "reason").sort("status", "keyframe_id")
+    counts = ", ".join(f"{count} {status}" for status, count in sorted(lost["status"].value_counts().iter_rows()))
+    said = f"{own.height} labels of {labeler!r} can be used" + (f" ({counts}; --retry asks again)" if counts else "")
+    return _share_at_least(_share(own.height - lost.height, own.height), least, said, lost)
+
+
 def _component_problems(labels: pl.DataFrame) -> pl.DataFrame:
     components = (
         labels.select("keyframe_id", "label_id", "components", n=pl.int_ranges(1, pl.col("components").list.len() + 1))

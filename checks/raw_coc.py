@@ -17,6 +17,12 @@ def labels_are_valid(partition: Partition) -> Claim:
     return claims.labels_are_valid(partition.labels, partition.read(schemas.KEYFRAMES), labeler)
 
 
+@partition_check(ASSET, blocking=False)
+def labels_are_usable(partition: Partition) -> Claim:
+    """Nine in ten keyframes got a label that can be used, instead of a refusal or a failure."""
+    return claims.labels_are_usable(partition.labels, partition.workspace.settings.labeler)
+
+
 @partition_check(ASSET, blocking=True)
 def cited_tracks_are_in_the_history(partition: Partition) -> Claim:
     """Every track that a usable label cites has a box in the seconds before its keyframe."""

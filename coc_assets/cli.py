@@ -39,6 +39,8 @@ ASSETS = (
     "training_shards",
 )
 OPTIONAL_ASSETS = ("trajdata_cache",)
+RETRIED = ("invalid", "error", "refused", "over_budget")
+COST_BY = ("run", "model", "chunk", "labeler", "step", "day")
 EXPORTS = ("meta-actions", "keyframes", "cot-yaml", "jsonl")
 
 
@@ -100,9 +102,24 @@ def build_parser() -> argparse.ArgumentParser:
     _add_store(run)
     run.add_argument("--chunks", metavar="0-3,7", help="the dataset's chunks to do (default all)")
     run.add_argument("--select", nargs="+", metavar="ASSET", choices=ASSETS + OPTIONAL_ASSETS, help="only these assets")
-    run.add_argument("--labeler", metavar="NAME", help="labeler of raw_coc (default rules)")
+    run.add_argument("--labeler", metavar="NAME", help="rules (default), or a model alias: coc models")
     run.add_argument("--jobs", type=_positive, default=1, metavar="N", help="processes, a chunk each (default 1)")
-    run.add_argument("--force", action="store_true", help="make again what is fresh")
+    run.add_argument("--force", action="store_true", help="make again what is fresh; answers of models are kept")
+    run.add_argument(
+        "--retry", type=_statuses, metavar="STATUS,…", help="ask a model again for labels in these statuses"
+    )
+    run.add_argument("--budget", type=_dollars, metavar="USD", help="what model labels of this store may cost in all")
+    run.add_argument("--dry-run", action="store_true", help="estimate requests, tokens and cost of a model labeler")
+
+    models = _command(
+        commands, "models", _models, "list model aliases, what serves them, and whether credentials are set"
+    )
+    models.add_argument("--json", action="store_true", help="one JSON list")
+
+    cost = _command(commands, "cost", _cost, "what labelling by models took: requests, tokens, USD")
+    _add_store(cost)
+    cost.add_argument("--by", choices=COST_BY, default="model", help="group by (default model)")
+    cost.add_argument("--format", choices=("table", "csv", "json", "parquet"), default="table", help="default table")
 
     status = _command(commands, "status", _status, "chunks by stages, from the receipts")
     _add_store(status)
@@ -146,6 +163,24 @@ def _positive(text: str) -> int:
     return int(text)
 
 
+def _dollars(text: str) -> float:
+    try:
+        amount = float(text)
+    except ValueError:
+        amount = -1.0
+    if not 0 <= amount < float("inf"):
+        raise argparse.ArgumentTypeError(f"takes an amount in USD such as 25 or 0.50, got {text!r}")
+    return amount
+
+
+def _statuses(text: str) -> tuple[str, ...]:
+    named = tuple(part.strip() for part in text.split(","))
+    unknown = [name for name in named if name not in RETRIED]
+    if unknown:
+        raise argparse.ArgumentTypeError(f"takes some of {','.join(RETRIED)}; got {','.join(unknown)}")
+    return named
+
+
 # ---- coc sample -----------------------------------------------------------------------------------------------------
 
 
@@ -179,10 +214,14 @@ def _sample(options: argparse.Namespace) -> int:
 def _run(options: argparse.Namespace) -> int:
     from coc_assets.stage import Workspace
 
-    settings = load_settings(dataset=options.dataset, store=options.store, labeler=options.labeler)
+    models = None if options.budget is None else {"budget_usd": options.budget}
+    settings = load_settings(dataset=options.dataset, store=options.store, labeler=options.labeler, models=models)
     _require_labeler_and_policy(settings)
     workspace = Workspace(settings)
     chunks = parse_chunks(options.chunks, workspace.root.chunks(), settings)
+    _require_model_options(settings, options)
+    if options.dry_run:
+        return _dry_run(workspace, chunks, options)
     if not options.force:
         _refuse_another_dataset(workspace, chunks)
     results = _materialize(workspace, chunks, options)
@@ -191,11 +230,64 @@ def _run(options: argparse.Namespace) -> int:
 
 def _require_labeler_and_policy(settings: Settings) -> None:
     from coc_assets.filtered_coc.policy import load_policy
-    from coc_assets.raw_coc.stage import LABELERS
+    from coc_assets.raw_coc.stage import labelers
 
-    if settings.labeler not in LABELERS:
-        raise UsageError(f"No labeler {settings.labeler!r}. There are: {', '.join(sorted(LABELERS))}.")
+    known = labelers(settings)
+    if settings.labeler not in known:
+        raise UsageError(f"No labeler {settings.labeler!r}. There are: {', '.join(known)}.")
     load_policy(settings.filtering.policy)
+
+
+def _require_model_options(settings: Settings, options: argparse.Namespace) -> None:
+    """A model labeler that cannot be asked is said before anything is made; options for models need a model."""
+    import os
+
+    from coc_assets.raw_coc.stage import uses_model
+    from coc_assets.raw_coc.vlm.labelling import plan_of
+    from resources.models.aliases import model_of
+    from resources.models.endpoints import resolve
+
+    if not uses_model(settings):
+        if options.retry or options.dry_run:
+            raise UsageError("--retry and --dry-run are for model labelers. Name one: --labeler ALIAS (coc models).")
+        return
+    plan_of(settings)
+    model = model_of(settings.labeler, settings.models)
+    if settings.models.budget_usd is not None and model.settings.price is None:
+        raise UsageError(
+            f"A budget is set, but {model.alias} has no price, so its cost is unknown. Set "
+            f"models.aliases.{model.alias}.price (input_usd and output_usd a million tokens), or leave --budget out."
+        )
+    asks = not options.dry_run and (options.select is None or "raw_coc" in options.select)
+    if asks and resolve(model, os.environ).backend == "vllm" and options.jobs > 1:
+        raise UsageError(
+            f"{model.alias} runs in this process and takes the GPUs as a whole, so --jobs {options.jobs} cannot work. "
+            "Leave --jobs out: the engine serves many requests at a time by itself."
+        )
+
+
+def _dry_run(workspace: Workspace, chunks: Sequence[str], options: argparse.Namespace) -> int:
+    from coc_assets.raw_coc.vlm.estimate import estimate
+
+    found = estimate(workspace, chunks, options.retry or ())
+    say = _stdout().print
+    say(f"labeler {workspace.settings.labeler}: {_counted(found.keyframes, 'keyframe')}, {found.answered} answered")
+    assumed = " (assumed; no answers to go by yet)" if found.assumed else " (as long as the answers so far)"
+    say(f"requests           {found.requests:>12,}   and at most {found.repairs:,} repairs")
+    say(f"prompt tokens      {found.prompt_tokens:>12,}   by picture size and words, rather too many than too few")
+    say(f"completion tokens  {found.completion_tokens:>12,}  {assumed}")
+    if found.cost_usd is None or found.most_usd is None:
+        alias = workspace.settings.labeler
+        say(f"cost                    unknown   set models.aliases.{alias}.price to know it")
+    else:
+        say(f"cost               {found.cost_usd:>12,.2f}   USD; {found.most_usd:,.2f} if every answer took all it may")
+    if found.unmade:
+        select = " ".join(ASSETS[: ASSETS.index("raw_coc")])
+        say(
+            f"{_counted(len(found.unmade), 'chunk')} without keyframes left out. Make them first, no model is asked: "
+            f"coc run --select {select}"
+        )
+    return DONE
 
 
 def _refuse_another_dataset(workspace: Workspace, chunks: Sequence[str]) -> None:
@@ -237,13 +329,16 @@ def _materialize(workspace: Workspace, chunks: list[str], options: argparse.Name
     from coc_assets.definitions import build_definitions
     from coc_assets.instances import open_instance
     from coc_assets.partitions import register_chunks
-    from coc_assets.running import plan_chunk, required_checks, run_plans
+    from coc_assets.running import plan_chunk, plan_retry, required_checks, run_plans
 
     with open_instance(workspace.settings.store) as instance:
         register_chunks(instance, chunks)
     checks = required_checks(build_definitions(workspace))
     selected = options.select or list(ASSETS)
-    plans = [plan_chunk(workspace, chunk, selected, checks, force=options.force) for chunk in chunks]
+    if options.retry:
+        plans = [plan_retry(workspace, chunk, options.retry, selected) for chunk in chunks]
+    else:
+        plans = [plan_chunk(workspace, chunk, selected, checks, force=options.force) for chunk in chunks]
     _stderr().print(_plan_line(plans))
     _warn_of_stale_inputs(workspace, chunks, selected)
     results: list[ChunkResult] = []
@@ -257,10 +352,10 @@ def _materialize(workspace: Workspace, chunks: list[str], options: argparse.Name
             done.update((result.chunk, stage) for stage in due[result.chunk])
             bar.update(task, completed=len(done), description=f"chunk {result.chunk}")
 
-        def within(chunk: str, stage: str, items: int, of: int) -> None:
+        def within(chunk: str, stage: str, items: int, of: int, note: str) -> None:
             if items == of:
                 done.add((chunk, stage))
-            bar.update(task, completed=len(done), description=f"chunk {chunk} {stage} {items}/{of}")
+            bar.update(task, completed=len(done), description=f"chunk {chunk} {stage} {items}/{of} {note}".rstrip())
 
         run_plans(
             workspace.settings, plans, jobs=options.jobs, force=options.force, on_result=finished, on_progress=within
@@ -307,12 +402,12 @@ def _report_run(workspace: Workspace, chunks: list[str], results: Sequence[Chunk
 
 def _status(options: argparse.Namespace) -> int:
     from coc_assets.stage import Workspace
-    from coc_assets.status import store_status, with_recorded_dataset
+    from coc_assets.status import store_status, with_recorded_dataset, with_recorded_labeler
 
     settings = load_settings(store=options.store)
     if not settings.store.is_dir():
         raise UsageError(f"No store at {settings.store}. Make one: coc run --dataset DIR --store {settings.store}")
-    workspace = Workspace(with_recorded_dataset(settings))
+    workspace = Workspace(with_recorded_labeler(with_recorded_dataset(settings)))
     statuses = store_status(workspace)
     _print_status(workspace, statuses)
     broken = any(status.failed_checks or "failed" in status.states.values() for status in statuses)
@@ -357,7 +452,8 @@ def _print_status(workspace: Workspace, statuses: Sequence[ChunkStatus]) -> None
     for status in statuses:
         for check in status.failed_checks:
             console.print(f"check failed: chunk {status.chunk} {check}", style="red", markup=False)
-    console.print(f"store: {workspace.settings.store}", highlight=False)
+    labeler = "" if workspace.settings.labeler == "rules" else f"  labeler: {workspace.settings.labeler}"
+    console.print(f"store: {workspace.settings.store}{labeler}", highlight=False)
 
 
 def _chunk_table(statuses: Sequence[ChunkStatus]) -> object:
@@ -450,6 +546,46 @@ def _cell(value: object) -> str:
     if isinstance(value, (list, dict)):
         return json.dumps(value, default=str, ensure_ascii=False)
     return "" if value is None else str(value)
+
+
+# ---- coc models, coc cost --------------------------------------------------------------------------------------------
+
+
+def _models(options: argparse.Namespace) -> int:
+    import os
+    from dataclasses import asdict
+
+    from rich.table import Table
+
+    from resources.models.listing import list_models
+
+    lines = list_models(load_settings().models, os.environ)
+    if options.json:
+        print(json.dumps([asdict(line) for line in lines], ensure_ascii=False))
+        return DONE
+    table = Table(box=None, pad_edge=False)
+    for heading in ("alias", "backend", "model", "at", "credentials", "price of 1M tokens"):
+        table.add_column(heading)
+    for line in lines:
+        at = line.base_url or ""
+        table.add_row(line.alias, line.backend, line.model_id or "–", at, line.credentials, line.price)
+    _stdout().print(table)
+    for line in lines:
+        if line.problem:
+            _stdout().print(f"{line.alias}: {line.problem}", markup=False, soft_wrap=True)
+    return DONE
+
+
+def _cost(options: argparse.Namespace) -> int:
+    from coc_assets.costs import cost_table, with_total
+    from resources.store import Store
+
+    settings = load_settings(store=options.store)
+    if not settings.store.is_dir():
+        raise UsageError(f"No store at {settings.store}. Make one: coc run --dataset DIR --store {settings.store}")
+    table = cost_table(Store(settings.store), options.by)
+    _write_rows(with_total(table, options.by) if options.format == "table" else table, options.format)
+    return DONE
 
 
 # ---- coc export -----------------------------------------------------------------------------------------------------

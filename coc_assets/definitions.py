@@ -12,7 +12,8 @@ from coc_assets.jobs import label_chunk
 from coc_assets.keyframe_segments.asset import keyframe_segments
 from coc_assets.materialization import with_stage_facts
 from coc_assets.meta_actions.asset import meta_actions
-from coc_assets.raw_coc.asset import raw_coc
+from coc_assets.raw_coc.asset import raw_coc_asset
+from coc_assets.raw_coc.stage import uses_model
 from coc_assets.schedules import observe_dataset
 from coc_assets.sensors import label_new_chunks, register_chunks
 from coc_assets.stage import Workspace
@@ -22,22 +23,17 @@ from coc_assets.trajdata_cache.asset import trajdata_cache
 from coc_assets.trajectory_cache.asset import trajectory_cache
 from resources.settings import load_settings
 
-CHAIN = (
-    trajectory_cache,
-    meta_actions,
-    keyframe_segments,
-    clip_videos,
-    raw_coc,
-    filtered_coc,
-    training_shards,
-)
+BEFORE_LABELS = (trajectory_cache, meta_actions, keyframe_segments, clip_videos)
+AFTER_LABELS = (filtered_coc, training_shards)
 OPTIONAL = (trajdata_cache,)  # in no job; `coc run --select` and the UI make them
 
 
 def build_definitions(workspace: Workspace) -> dg.Definitions:
     """Assets, checks, jobs, sensors and schedules over one workspace."""
     stages = {stage.name: stage for stage in (*STAGES, *OPTIONAL_STAGES)}
-    staged = [with_stage_facts(asset, stages, workspace.settings) for asset in (*CHAIN, *OPTIONAL)]
+    labels = raw_coc_asset(workspace.settings.models.pool if uses_model(workspace.settings) else None)
+    chain = (*BEFORE_LABELS, labels, *AFTER_LABELS, *OPTIONAL)
+    staged = [with_stage_facts(asset, stages, workspace.settings) for asset in chain]
     return dg.Definitions(
         assets=[dataset_files, *staged],
         asset_checks=ASSET_CHECKS,

@@ -95,7 +95,7 @@ _WRITERS: dict[ExportForm, Callable[[Workspace, Iterator[str], Store], str]] = {
 
 def _kept_labels(workspace: Workspace, chunks: Iterator[str]) -> Iterator[dict[str, Any]]:
     """Of each keyframe the kept label that comes first by the labelers' preference, in chunk and keyframe order."""
-    order = {name: rank for rank, name in enumerate(workspace.settings.shards.labelers)}
+    order = {name: rank for rank, name in enumerate(workspace.settings.preferred_labelers)}
     for chunk in chunks:
         kept = workspace.store.read_table(schemas.VERDICTS, chunk).filter(pl.col("verdict") == "keep")
         labels = workspace.store.read_labels(chunk).join(kept.select("label_id"), on="label_id", how="semi")

@@ -8,6 +8,7 @@ from typing import Any
 import dagster as dg
 from pydantic import Field
 
+from coc_assets.instances import RUN_TAG
 from coc_assets.stage import Outcome, Stage, StageError, Workspace, run_stage
 from resources import schemas
 from resources.receipts import Receipt, digest_of
@@ -20,12 +21,27 @@ class StageConfig(dg.Config):
     force: bool = Field(default=False, description="make the partition again even where its receipt matches")
 
 
+class LabelConfig(StageConfig):
+    """Run configuration of raw_coc."""
+
+    retry: list[str] = Field(
+        default=[], description="ask a model again for labels in these statuses: refused, invalid, error, over_budget"
+    )
+
+
 def materialize_stage(
     context: dg.AssetExecutionContext, stage: Stage, workspace: Workspace, config: StageConfig
 ) -> dg.MaterializeResult:
     """Runs the stage on the run's chunk and reports rows, rejects, lineage and data version."""
     try:
-        outcome = run_stage(stage, workspace, context.partition_key, force=config.force)
+        outcome = run_stage(
+            stage,
+            workspace,
+            context.partition_key,
+            force=config.force,
+            retry=tuple(getattr(config, "retry", ())),
+            run=context.run.tags.get(RUN_TAG) or context.run.run_id,
+        )
     except StageError as error:
         raise dg.Failure(description=str(error), allow_retries=False) from error
     return dg.MaterializeResult(
@@ -83,9 +99,15 @@ def _metadata(stage: Stage, workspace: Workspace, outcome: Outcome) -> dict[str,
         "rows_per_s": round(rows / receipt.duration_s, 1) if receipt.duration_s else 0.0,
         "rows": dg.MetadataValue.md(_as_table(receipt.counts, "table", "rows")),
         "rejects": dg.MetadataValue.md(_as_table(receipt.rejects, "reason", "rows")),
-        "rejected": receipt.figures["rejected"],
+        "rejected": int(receipt.figures["rejected"]),
+        **_label_figures(stage, receipt),
         "fingerprint": _fingerprint(receipt),
     }
+
+
+def _label_figures(stage: Stage, receipt: Receipt) -> dict[str, Any]:
+    """Labels by status, tokens and cost, each a number that Dagster can plot."""
+    return {name: value for name, value in receipt.figures.items() if name != "rejected"} if stage.by_labeler else {}
 
 
 def _as_table(counts: Mapping[str, int], name: str, figure: str) -> str:

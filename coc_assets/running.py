@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import os
+import secrets
 import socket
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from coc_assets.instances import open_instance
+from coc_assets.instances import RUN_TAG, open_instance
 from coc_assets.stage import Stage, StageError, Work, Workspace, standing
 from coc_assets.stages import OPTIONAL_STAGES, STAGES, STAGES_BY_NAME
+from resources import schemas
 from resources.instance import prepare_instance
 from resources.receipts import read_receipt
+from resources.schemas import LabelStatus
 from resources.settings import Settings
 
 if TYPE_CHECKING:
@@ -25,15 +30,21 @@ if TYPE_CHECKING:
 
 RequiredChecks = Mapping[str, frozenset[str]]
 _OWNER_TAG = "coc/owner"
+_LISTEN_S = 0.2
 
 
 @dataclass(frozen=True)
 class ChunkPlan:
-    """The stages of a chunk that a run would make, and those that it would skip."""
+    """The stages of a chunk that a run would make, and those that it would skip.
+
+    Attributes:
+        retry: statuses whose labels raw_coc asks for again.
+    """
 
     chunk: str
     due: tuple[str, ...]
     fresh: tuple[str, ...]
+    retry: tuple[LabelStatus, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -63,6 +74,22 @@ def plan_chunk(
     return ChunkPlan(chunk, tuple(due), tuple(name for name in selected if name not in due))
 
 
+def plan_retry(workspace: Workspace, chunk: str, retry: tuple[LabelStatus, ...], selected: Sequence[str]) -> ChunkPlan:
+    """What is due to ask again for labels in one of the statuses: their chunk's raw_coc and all that reads it."""
+    store, labeler = workspace.store, workspace.settings.labeler
+    if labeler not in store.labelers(chunk):
+        return ChunkPlan(chunk, (), tuple(selected))
+    statuses = set(store.read_table(schemas.RAW_COC, chunk, labeler=labeler)["status"].to_list())
+    if statuses.isdisjoint(retry):
+        return ChunkPlan(chunk, (), tuple(selected))
+    due = tuple(
+        stage.name
+        for stage in STAGES
+        if stage.name in selected and (stage.name == "raw_coc" or "raw_coc" in _all_upstream(stage))
+    )
+    return ChunkPlan(chunk, due, tuple(name for name in selected if name not in due), retry)
+
+
 def run_plans(
     settings: Settings,
     plans: Iterable[ChunkPlan],
@@ -70,23 +97,54 @@ def run_plans(
     jobs: int = 1,
     force: bool = False,
     on_result: Callable[[ChunkResult], None],
-    on_progress: Callable[[str, str, int, int], None] | None = None,
+    on_progress: Callable[[str, str, int, int, str], None] | None = None,
 ) -> None:
     """Runs each plan as one Dagster run, `jobs` of them at a time, a process each (this one where jobs is 1)."""
     due = [plan for plan in plans if plan.due]
+    run = _run_name()
     with _only_run_on(settings):
         if jobs == 1 or len(due) < 2:
-            worker = Worker(settings, on_progress)
+            worker = Worker(Workspace(settings, on_progress), run)
             for plan in due:
                 on_result(worker.run(plan, force))
             return
-        _run_in_processes(settings, due, jobs, force, on_result)
+        workspace = Workspace(settings, processes=min(jobs, len(due)))
+        with _heard(on_progress) as saying:
+            _run_in_processes(workspace, run, saying, due, force, on_result)
+
+
+@contextmanager
+def _heard(on_progress: Callable[[str, str, int, int, str], None] | None) -> Iterator[Any]:
+    """An end of a pipe for the workers' progress, which a thread passes on.
+
+    They share it without a lock, which a killed worker might never give back: messages this short are written at once.
+    """
+    hearing, saying = get_context("spawn").Pipe(duplex=False)
+    over = threading.Event()
+
+    def pass_on() -> None:
+        while not over.is_set():
+            if hearing.poll(_LISTEN_S) and on_progress:
+                on_progress(*hearing.recv())
+
+    listener = threading.Thread(target=pass_on, daemon=True)
+    listener.start()
+    try:
+        yield saying
+    finally:
+        over.set()
+        listener.join()
 
 
 def _run_in_processes(
-    settings: Settings, due: Sequence[ChunkPlan], jobs: int, force: bool, on_result: Callable[[ChunkResult], None]
+    workspace: Workspace,
+    run: str,
+    saying: Any,
+    due: Sequence[ChunkPlan],
+    force: bool,
+    on_result: Callable[[ChunkResult], None],
 ) -> None:
-    pool = ProcessPoolExecutor(jobs, get_context("spawn"), _start_worker, (settings,))
+    pool = ProcessPoolExecutor(workspace.processes, get_context("spawn"), _start_worker, (workspace, run, saying))
     try:
         chunks = {pool.submit(_run_in_worker, plan, force): plan.chunk for plan in due}
         for future in as_completed(chunks):
@@ -129,11 +187,12 @@ def _stands(workspace: Workspace, stage: Stage, chunk: str, required: frozenset[
 class Worker:
     """One process's definitions and instance, loaded once for all its chunks."""
 
-    def __init__(self, settings: Settings, progress: Callable[[str, str, int, int], None] | None = None) -> None:
+    def __init__(self, workspace: Workspace, run: str) -> None:
         from coc_assets.definitions import build_definitions
 
-        self.workspace = Workspace(settings, progress)
-        self.instance = open_instance(settings.store)
+        self.workspace = workspace
+        self.run_name = run
+        self.instance = open_instance(workspace.settings.store)
         self.job = build_definitions(self.workspace).resolve_implicit_global_asset_job_def()
 
     def run(self, plan: ChunkPlan, force: bool) -> ChunkResult:
@@ -142,12 +201,12 @@ class Worker:
         result = self.job.execute_in_process(
             run_config={
                 "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
-                "ops": {name: {"config": {"force": force}} for name in plan.due},
+                "ops": {name: {"config": _config(name, plan, force)} for name in plan.due},
             },
             instance=self.instance,
             partition_key=plan.chunk,
             asset_selection=[dg.AssetKey(name) for name in plan.due],
-            tags={_OWNER_TAG: _owner()},
+            tags={_OWNER_TAG: _owner(), RUN_TAG: self.run_name},
             raise_on_error=False,
         )
         if _was_interrupted(result):
@@ -171,12 +230,16 @@ class Worker:
 _worker: Worker | None = None
 
 
-def _start_worker(settings: Settings) -> None:
+def _start_worker(workspace: Workspace, run: str, saying: Any) -> None:
     import signal
 
     global _worker
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what an interrupt means
-    _worker = Worker(settings)
+    _worker = Worker(replace(workspace, progress=lambda *said: saying.send(said)), run)
+
+
+def _config(stage: str, plan: ChunkPlan, force: bool) -> dict[str, Any]:
+    return {"force": force} | ({"retry": list(plan.retry)} if stage == "raw_coc" else {})
 
 
 def _run_in_worker(plan: ChunkPlan, force: bool) -> ChunkResult:
@@ -220,6 +283,11 @@ def _root_cause(error: Any) -> Any:
     return error
 
 
+def _run_name() -> str:
+    """What the ledger calls this run: when it began, and a few letters that tell it from others of that second."""
+    return f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}"
+
+
 def _owner() -> str:
     return f"{socket.gethostname()}:{os.getpid()}"
 
@@ -251,3 +319,4 @@ def _close_abandoned_runs(store: Path) -> None:
             instance.report_run_failed(
                 run, "The `coc run` that made this run was killed; `coc run` again continues it."
             )
+            instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)  # else its pool slot stays taken

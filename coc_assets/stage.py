@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import polars as pl
 
@@ -33,6 +33,7 @@ from resources.settings import Settings, settings_hash
 from resources.store import LABELER_PREFIX, RECEIPT, Store, sha256_of_file
 
 Progress = Callable[[int, int], None]
+Companion = TypeVar("Companion")
 
 
 class StageError(Exception):
@@ -41,10 +42,25 @@ class StageError(Exception):
 
 @dataclass(frozen=True)
 class Workspace:
-    """What every stage reaches: the settings, the store and the dataset."""
+    """What every stage reaches: the settings, the store and the dataset.
+
+    Attributes:
+        progress: called with chunk, stage, items done, items in total and a note.
+        processes: how many work side by side on this run; what is limited for all is shared out among them.
+        companions: what stages keep from chunk to chunk.
+    """
 
     settings: Settings
-    progress: Callable[[str, str, int, int], None] | None = field(default=None, compare=False)
+    progress: Callable[[str, str, int, int, str], None] | None = field(default=None, compare=False)
+    processes: int = field(default=1, compare=False)
+    companions: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
+
+    def companion(self, name: str, start: Callable[[], Companion]) -> Companion:
+        """What a stage keeps from chunk to chunk under a name, started when it is first asked for."""
+        if name not in self.companions:
+            self.companions[name] = start()
+        kept: Companion = self.companions[name]
+        return kept
 
     @property
     def store(self) -> Store:
@@ -59,11 +75,18 @@ class Workspace:
 
 @dataclass(frozen=True)
 class Work:
-    """One stage's view of one chunk."""
+    """One stage's view of one chunk.
+
+    Attributes:
+        retry: statuses whose labels are asked for again.
+        run: names the run in what it leaves behind.
+    """
 
     workspace: Workspace
     stage: Stage
     chunk: str
+    retry: tuple[schemas.LabelStatus, ...] = ()
+    run: str | None = None
 
     @property
     def settings(self) -> Settings:
@@ -89,10 +112,10 @@ class Work:
     def read(self, table: schemas.Table) -> pl.DataFrame:
         return self.store.read_table(table, self.chunk)
 
-    def report(self, done: int, total: int) -> None:
-        """Passes progress within the partition on to whoever watches; equal numbers say that it is made."""
+    def report(self, done: int, total: int, note: str = "") -> None:
+        """Passes progress within the partition on to whoever watches."""
         if self.workspace.progress:
-            self.workspace.progress(self.chunk, self.stage.name, done, total)
+            self.workspace.progress(self.chunk, self.stage.name, done, total, note)
 
 
 @dataclass(frozen=True)
@@ -107,7 +130,7 @@ class Made:
 
     tables: Mapping[str, pl.DataFrame]
     files: Sequence[str] = ()
-    figures: Mapping[str, int] = field(default_factory=dict)
+    figures: Mapping[str, int | float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -126,6 +149,10 @@ def _shaped_by_nothing_else(_: Work) -> None:
     return None
 
 
+def _shaped_by_its_sections(_: Settings) -> dict[str, Any]:
+    return {}
+
+
 @dataclass(frozen=True)
 class Stage:
     """One of the assets, without Dagster.
@@ -136,6 +163,7 @@ class Stage:
         upstream: assets whose tables it reads.
         tables: what it writes besides `rejects`; the first is its main table.
         sections: the settings sections that shape its output, but for the keys named in `unshaped`.
+        shaped_by: what of the settings shapes it besides its sections.
         shape: what else shapes it, as anything JSON can hold.
         make: does the work.
         inputs: what it reads of the dataset.
@@ -149,15 +177,17 @@ class Stage:
     sections: tuple[str, ...]
     make: Callable[[Work], Made]
     inputs: Callable[[Work], DatasetInputs] = _reads_nothing
+    shaped_by: Callable[[Settings], dict[str, Any]] = _shaped_by_its_sections
     shape: Callable[[Work], Any] = _shaped_by_nothing_else
     unshaped: frozenset[str] = frozenset()
     by_labeler: bool = False
 
     def shaping(self, settings: Settings) -> dict[str, Any]:
         """The values of the settings that shape this stage, by section."""
-        return {
+        sections = {
             name: getattr(settings, name).model_dump(mode="json", exclude=set(self.unshaped)) for name in self.sections
         }
+        return sections | self.shaped_by(settings)
 
 
 @dataclass(frozen=True)
@@ -212,16 +242,24 @@ def _recorded_inputs(work: Work, receipt: Receipt | None) -> tuple[dict[str, str
     return (made_from.inputs, receipt.input_files) if receipt and made_from else ({}, {})
 
 
-def run_stage(stage: Stage, workspace: Workspace, chunk: str, *, force: bool = False) -> Outcome:
+def run_stage(
+    stage: Stage,
+    workspace: Workspace,
+    chunk: str,
+    *,
+    force: bool = False,
+    retry: tuple[schemas.LabelStatus, ...] = (),
+    run: str | None = None,
+) -> Outcome:
     """Makes one partition, or finds it fresh.
 
     Raises:
         StageError: an upstream partition is missing, or the stage failed; its receipt then says `failed` and why.
     """
-    work = Work(workspace, stage, chunk)
+    work = Work(workspace, stage, chunk, retry, run)
     _require_upstream(work)
     now = standing(work)
-    if now.receipt and not force and now.is_fresh(work):
+    if now.receipt and not force and not retry and now.is_fresh(work):
         return Outcome(now.receipt, fresh=True)
     earlier = _withdraw(work, now.receipt)
     work.report(0, 1)

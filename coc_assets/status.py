@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from coc_assets.raw_coc.stage import labelers
 from coc_assets.sources.pai import read_clip_list
 from coc_assets.stage import Work, Workspace, standing
 from coc_assets.stages import OPTIONAL_STAGES, STAGES
@@ -31,7 +32,7 @@ class ChunkStatus:
         return self.receipts[stage].counts.get(table, 0) if stage in self.receipts else 0
 
     def figure(self, stage: str, name: str) -> int:
-        return self.receipts[stage].figures.get(name, 0) if stage in self.receipts else 0
+        return int(self.receipts[stage].figures.get(name, 0)) if stage in self.receipts else 0
 
     @property
     def figures(self) -> Counter[str]:
@@ -101,6 +102,17 @@ def with_recorded_dataset(settings: Settings) -> Settings:
     receipts = (read_receipt(store, STAGES[0].name, chunk) for chunk in store.chunks())
     recorded = next((Path(receipt.dataset) for receipt in receipts if receipt and receipt.dataset), None)
     return settings.model_copy(update={"dataset": recorded}) if recorded and recorded.is_dir() else settings
+
+
+def with_recorded_labeler(settings: Settings) -> Settings:
+    """The settings; where the store has no labels of their labeler, with the one that most of its chunks have."""
+    store = Store(settings.store)
+    receipts = (read_receipt(store, "raw_coc", chunk) for chunk in store.chunks())
+    recorded = Counter(labeler for receipt in receipts if receipt for labeler in receipt.fingerprints)
+    known = {name: count for name, count in recorded.items() if name in labelers(settings)}
+    if settings.labeler in known or not known:
+        return settings
+    return settings.model_copy(update={"labeler": max(sorted(known), key=lambda name: known[name])})
 
 
 def store_status(workspace: Workspace, chunks: Sequence[str] | None = None) -> list[ChunkStatus]:

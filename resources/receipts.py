@@ -57,7 +57,7 @@ class Receipt(BaseModel):
     input_files: dict[str, InputFile] = Field(default_factory=dict)
     outputs: dict[str, str] = Field(default_factory=dict, description="file in the partition → sha256")
     counts: dict[str, int] = Field(default_factory=dict, description="rows by table")
-    figures: dict[str, int] = Field(default_factory=dict, description="other counts, e.g. labels by verdict")
+    figures: dict[str, int | float] = Field(default_factory=dict, description="other figures, e.g. labels by verdict")
     rejects: dict[str, int] = Field(default_factory=dict, description="rejected and degraded rows by reason")
     checks: dict[str, CheckRecord] = Field(default_factory=dict)
     duration_s: float = 0.0

@@ -26,7 +26,7 @@ def dagster_seconds_per_chunk(settings: Settings, repeat: int = 5) -> float:
     with tempfile.TemporaryDirectory() as folder:
         plain = Workspace(settings.model_copy(update={"store": Path(folder) / "plain"}))
         chunk = plain.root.chunks()[0]
-        worker = Worker(settings.model_copy(update={"store": Path(folder) / "dagster"}))
+        worker = Worker(Workspace(settings.model_copy(update={"store": Path(folder) / "dagster"})), "bench")
         worker.instance.add_dynamic_partitions("chunks", [chunk])
 
         def by_dagster() -> None:

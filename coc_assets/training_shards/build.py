@@ -50,6 +50,7 @@ from resources.store import Store
 
 Progress = Callable[[int, int], None]
 
+_PREFERRED = ("rules",)  # where nobody says which labelers
 _LABEL_VERSION = ("labeler", "model", "prompt_version", "policy_version")
 
 
@@ -148,7 +149,7 @@ def build_chunk(
     out_dir.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryFile(dir=out_dir) as scratch:
         assembly = Assembly(Spool(scratch))
-        todo = kept_by_clip(clips, keyframes, labels, verdicts, settings.labelers, settings.splits)
+        todo = kept_by_clip(clips, keyframes, labels, verdicts, settings.labelers or _PREFERRED, settings.splits)
         for done, (clip_id, kept) in enumerate(todo, start=1):
             _assemble_clip(assembly, clip_id, kept, settings, readers)
             if progress:
@@ -184,7 +185,7 @@ def _assemble_keyframe(
     """One sample or none of a keyframe; every kept label that is not the sample becomes a reject."""
     outside = _outside_window(kept.t0_us, ego)
     problems = [(label, label_problem(label) or outside) for label in kept.labels]
-    chosen, others = choose([label for label, why in problems if why is None], settings.labelers)
+    chosen, others = choose([label for label, why in problems if why is None], settings.labelers or _PREFERRED)
     assembly.rejects += [reject_row(label, why) for label, why in problems if why] + others
     if chosen is None:
         return

@@ -166,7 +166,7 @@ def choose(usable: Sequence[Row], labelers: Sequence[str]) -> tuple[Row | None, 
 def _not_preferred(label: Row, chosen: Row | None) -> Unusable:
     # The hint leaves the list itself out: labelers that a chunk has no labels of must not change its tables.
     if chosen is None:
-        hint = f"labeler {label['labeler']!r} is not in shards.labelers; add it there to train on it"
+        hint = f"labeler {label['labeler']!r} is not preferred; put it into shards.labelers to train on it"
     else:
         hint = f"label {chosen['label_id']} of {chosen['labeler']!r} comes first by shards.labelers"
     return Unusable("not_preferred", hint)
@@ -215,7 +215,7 @@ def _kept_labels(labels: pl.DataFrame, verdicts: pl.DataFrame) -> list[Row]:
             f"{len(orphans)} kept verdicts judge labels that raw_coc does not hold, first {orphans[0]!r}; "
             "make filtered_coc again."
         )
-    return labels.drop("raw_response").join(kept, on="label_id", how="inner").to_dicts()
+    return labels.drop("raw_response", "responses").join(kept, on="label_id", how="inner").to_dicts()
 
 
 def _require(rows: Sequence[Row], column: str, known: Mapping[str, object], asset: str) -> None:

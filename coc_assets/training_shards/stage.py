@@ -15,7 +15,7 @@ def preferred_labelers(work: Work) -> list[str]:
     labelled by it.
     """
     present = work.store.labelers(work.chunk)
-    return [name for name in work.settings.shards.labelers if name in present]
+    return [name for name in work.settings.preferred_labelers if name in present]
 
 
 def _inputs(work: Work) -> DatasetInputs:
@@ -30,7 +30,7 @@ def _make(work: Work) -> Made:
         work.read(schemas.KEYFRAMES),
         work.store.read_labels(work.chunk),
         work.read(schemas.VERDICTS),
-        work.settings.shards,
+        work.settings.shards.model_copy(update={"labelers": work.settings.preferred_labelers}),
         work.settings.trajectory,
         work.folder,
         work.report,

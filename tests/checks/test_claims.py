@@ -340,6 +340,17 @@ def test_each_keyframe_has_one_label() -> None:
     ]
 
 
+@pytest.mark.parametrize(("lost", "passed"), [(1, True), (2, False)])
+def test_labels_are_usable(lost: int, passed: bool) -> None:
+    rows = labels(
+        *(label(20 + step, status="ok" if step >= lost else "error", reason="why") for step in range(10)),
+        label(90, labeler="other", status="error"),
+    )
+    claim = claims.labels_are_usable(rows, "rules")
+    assert (claim.passed, claim.severity, claim.worst.height) == (passed, "WARN", lost)
+    assert f"{lost} error; --retry asks again" in claim.description
+
+
 T0 = KEYFRAME * 100_000
 
 
@@ -456,6 +467,7 @@ def test_empty_tables_hold_every_claim() -> None:
         claims.segments_span_the_window(e["segments"], e["keyframes"], e["videos"], VideoSettings()),
         claims.every_keyframe_has_a_segment(e["keyframes"], e["segments"]),
         claims.labels_are_valid(e["raw_coc"], e["keyframes"], "rules"),
+        claims.labels_are_usable(e["raw_coc"], "rules"),
         claims.cited_tracks_are_in_the_history(e["raw_coc"], e["tracks"]),
         claims.decisions_agree_with_the_motion(e["measurements"], e["raw_coc"]),
         claims.every_ok_label_has_a_verdict(e["raw_coc"], e["filtered_coc"]),

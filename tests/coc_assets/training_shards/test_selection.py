@@ -121,5 +121,5 @@ def test_labelers_that_nobody_prefers_make_no_sample() -> None:
     chosen, others = selection.choose([label(CLIPS[0], 2_000_000, "vlm")], ("rules",))
     assert chosen is None
     assert [row["reason"] for row in others] == ["not_preferred"]
-    assert "'vlm' is not in shards.labelers" in others[0]["hint"]
+    assert "'vlm' is not preferred; put it into shards.labelers" in others[0]["hint"]
     assert selection.choose([], ("rules",)) == (None, [])

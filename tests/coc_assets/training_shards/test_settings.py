@@ -10,7 +10,7 @@ from resources.settings.shards import ShardSettings
 
 def test_defaults_are_the_formats() -> None:
     settings = ShardSettings()
-    assert settings.labelers == ("rules",)
+    assert settings.labelers == ()
     assert settings.cameras == ("camera_front_wide_120fov",)
     assert (settings.max_shard_bytes, settings.jpeg_quality, settings.frame_height) == (500_000_000, 95, None)
     assert settings.splits == {"train": 0.9, "val": 0.05, "test": 0.05}
@@ -23,7 +23,7 @@ def test_defaults_are_the_formats() -> None:
         ({"splits": {"train": 0.9, "val": 0.05}}, "add up to 0.95, not 1"),
         ({"splits": {"train": 1.0, "val": 0.0}}, "splits.val"),
         ({"splits": {"tr/ain": 1.0}}, "splits.tr/ain"),
-        ({"labelers": []}, "labelers"),
+        ({"cameras": []}, "cameras"),
         ({"labelers": ["rules", "rules"]}, "occurs twice"),
         ({"cameras": ["camera_front"]}, "cameras.0"),
         ({"jpeg_quality": 0}, "jpeg_quality"),
