@@ -125,7 +125,8 @@ class _Encoder:
         context.max_b_frames = 0  # stored in the order shown: no edit list, exact seeking everywhere
         context.color_primaries, context.color_trc = first.color_primaries, first.color_trc
         context.colorspace, context.color_range = first.colorspace, _LIMITED_RANGE
-        context.options = {"crf": str(settings.crf), "preset": settings.preset, "profile": "main"}
+        # x264's macroblock tree reads memory that it never set: equal frames could give other bytes.
+        context.options = {"crf": str(settings.crf), "preset": settings.preset, "profile": "main", "mbtree": "0"}
 
     def add(self, index: int, picture: VideoFrame) -> bool:
         """Encodes a frame of the window; True once it was the last."""

@@ -45,7 +45,7 @@ def _make(work: Work) -> Made:
 
 STAGE = Stage(
     name="clip_videos",
-    code_version="1",
+    code_version="2",
     upstream=("trajectory_cache", "keyframe_segments"),
     tables=(schemas.SEGMENTS, schemas.VIDEOS),
     sections=("videos",),
