@@ -12,10 +12,16 @@ from typing import Any, Literal
 
 from pydantic import JsonValue
 
+from resources.models.request import Sampling
+from resources.models.sampling import is_gpt5, taker_of, thinking_of, told
 from resources.settings import SettingsError
 from resources.settings.models import SPELLINGS, ModelSettings, ModelsSettings, PriceSettings
 
 Kind = Literal["none", "local", "cloud"]
+Provider = Literal["azure", "nvidia", "openai"]
+
+AZURE_PAIR = ("NVHOST_OAI_CLIENT_ID", "NVHOST_OAI_CLIENT_SECRET")
+"""Environment variables that hold the credentials of NVIDIA-hosted Azure."""
 
 
 class UnknownAlias(SettingsError):
@@ -103,7 +109,6 @@ PRESETS: Mapping[str, Preset] = {
         defaults={"backend": "server", "answer": "text", "price": FREE},
     ),
 }
-"""Other spellings of built-in aliases."""
 _YOURS = Preset(what="a model of models.aliases", kind="local")
 
 
@@ -155,7 +160,7 @@ def model_of(alias: str, settings: ModelsSettings) -> Model:
 
 
 def canonical_id(model: Model, environ: Mapping[str, str]) -> str:
-    """The id that names the model in labels: the same on every machine, with or without credentials.
+    """The id that names the model in labels: the same whatever the credentials, unless a variable names another.
 
     Raises:
         ModelMisconfigured: the alias has no id of its own and none is set.
@@ -170,31 +175,53 @@ def canonical_id(model: Model, environ: Mapping[str, str]) -> str:
 
 
 def renamed(model: Model, environ: Mapping[str, str]) -> str | None:
-    """The id that the environment puts in place of the alias's own, by what may serve it."""
+    """The id that the environment puts in place of the alias's own, where what it is meant for serves the model."""
     settings, kind = model.settings, model.preset.kind
     hosted = settings.backend == "auto" and kind == "cloud" and not settings.base_url
-    if settings.backend == "nvidia" or hosted:
+    if settings.backend == "nvidia" or (hosted and provider_of(environ) == "nvidia"):
         return variable(environ, "NV_INFERENCE_MODEL")
     if kind == "local" and settings.backend in ("auto", "server", "vllm"):
         return variable(environ, "LOCAL_OPENAI_MODEL")
     return None
 
 
+def provider_of(environ: Mapping[str, str]) -> Provider | None:
+    """The provider that serves cloud models, the first whose credentials are set; None where there are none."""
+    if all(variable(environ, name) for name in AZURE_PAIR):
+        return "azure"
+    if variable(environ, "NVIDIA_API_KEY"):
+        return "nvidia"
+    return "openai" if variable(environ, "OPENAI_API_KEY") else None
+
+
 def shaping(model: Model, environ: Mapping[str, str]) -> dict[str, JsonValue]:
-    """What of a model shapes its answers; labels made with other values are stale."""
-    settings = model.settings
+    """What of a model shapes its answers, null where it is not sent; labels made with other values are stale."""
+    settings, named = model.settings, canonical_id(model, environ)
+    taker = taker_of(gpt5_family=is_gpt5(named), local=_is_local(model))
+    sampling = Sampling(
+        max_tokens=settings.max_tokens or GENERAL["max_tokens"],
+        temperature=settings.temperature,
+        top_p=settings.top_p,
+        repetition_penalty=settings.repetition_penalty,
+        seed=settings.seed,
+    )
+    engine_args = settings.model_dump(mode="json", include={"engine_args"}) if settings.engine_args else {}
     return {
         "alias": model.alias,
-        "model": canonical_id(model, environ),
+        "model": named,
         "answer": settings.answer,
         "media": settings.media,
-        "temperature": settings.temperature,
-        "top_p": settings.top_p,
-        "repetition_penalty": settings.repetition_penalty,
-        "max_tokens": settings.max_tokens,
-        "seed": settings.seed,
-        "thinking": settings.thinking,
+        **told(taker, sampling, thinking_of(settings.thinking, named)),
+        **engine_args,
     }
+
+
+def _is_local(model: Model) -> bool:
+    """Whether a server of the user's own or this process serves the model, by settings alone."""
+    settings = model.settings
+    if settings.backend == "auto":
+        return bool(settings.base_url) or model.preset.kind != "cloud"
+    return settings.backend in _SERVED_BY_USER
 
 
 def no_id(model: Model, backend: str) -> ModelMisconfigured:
@@ -226,6 +253,4 @@ def _merged(preset: Preset, users: ModelSettings) -> ModelSettings:
     values = {**GENERAL, **preset.defaults, **said}
     if values["backend"] not in _SERVED_BY_USER and "price" not in said:
         values["price"] = None
-    if "qwen3.5" in (users.model or "").lower():
-        values.setdefault("thinking", False)
     return ModelSettings(**values)

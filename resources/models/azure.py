@@ -1,5 +1,10 @@
 """OpenAI's models on NVIDIA-hosted Azure: chat completions behind a token that runs out.
 
+    the token server says                raised
+    nothing, no connection               Unreachable
+    408, 429, 5xx                        Transient, with the wait that it asks for
+    anything else but a token            BackendDown
+
 Source: models.md, sections 2 and 2.1.
 """
 
@@ -12,9 +17,9 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from resources.models.chat_completions import ChatCompletions, Clean, http_client
+from resources.models.chat_completions import ChatCompletions, Clean, http_client, retry_after_s
 from resources.models.endpoints import Endpoint
-from resources.models.failures import BackendDown
+from resources.models.failures import BackendDown, ModelFailure, Transient, Unreachable
 
 if TYPE_CHECKING:
     import httpx2
@@ -26,6 +31,8 @@ _SCOPE = "azureopenai-readwrite"
 _TOKEN_TIMEOUT_S = 30.0
 _SPARE_S = 60.0  # a token is renewed so long before it runs out, or a tenth of its life
 _SPARE_SHARE = 0.1
+_AGAIN = frozenset({408, 429})
+_MEND = "Check NVHOST_OAI_CLIENT_ID and NVHOST_OAI_CLIENT_SECRET."
 
 
 class AccessToken:
@@ -45,7 +52,7 @@ class AccessToken:
         """The token in use; one request fetches it while others wait.
 
         Raises:
-            BackendDown: the credentials are not accepted.
+            ModelFailure: as the table above says.
         """
         async with self._fetching:
             if self._value is None or self._clock() >= self._good_until:
@@ -58,14 +65,20 @@ class AccessToken:
             self._good_until = -math.inf
 
     async def _fetch(self) -> None:
-        import httpx2
-
-        async with httpx2.AsyncClient(timeout=_TOKEN_TIMEOUT_S) as client:
-            response = await client.post(self._url, data=self._form())
-        granted = self._granted(response)
-        lifetime_s = float(granted.get("expires_in") or math.inf)
+        granted = self._granted(await self._post())
+        lifetime_s = _lifetime_s(granted.get("expires_in"))
         self._value = granted["access_token"]
         self._good_until = self._clock() + lifetime_s - min(_SPARE_S, lifetime_s * _SPARE_SHARE)
+
+    async def _post(self) -> httpx2.Response:
+        import httpx2
+
+        try:
+            async with httpx2.AsyncClient(timeout=_TOKEN_TIMEOUT_S) as client:
+                return await client.post(self._url, data=self._form())
+        except httpx2.TransportError as error:
+            reason = f"{type(error).__name__}: {self._clean(str(error))}"
+        raise Unreachable(f"No access token: {self._url} did not answer ({reason}).")  # the error holds the form
 
     def _form(self) -> dict[str, str]:
         client_id, client_secret = self._endpoint.client_id, self._endpoint.client_secret
@@ -78,17 +91,31 @@ class AccessToken:
         }
 
     def _granted(self, response: httpx2.Response) -> Mapping[str, Any]:
-        mend = "Check NVHOST_OAI_CLIENT_ID and NVHOST_OAI_CLIENT_SECRET."
         if response.status_code != 200:
-            said = self._clean(response.text)
-            raise BackendDown(f"No access token: {self._url} answered {response.status_code}: {said} {mend}")
+            raise self._denied(response)
         try:
             granted = response.json()
-        except ValueError:
+        except (ValueError, RecursionError):
             granted = None
         if not isinstance(granted, dict) or not isinstance(granted.get("access_token"), str):
-            raise BackendDown(f"No access token: {self._url} answered 200 without one. {mend}")
+            raise BackendDown(f"No access token: {self._url} answered 200 without one. {_MEND}")
         return granted
+
+    def _denied(self, response: httpx2.Response) -> ModelFailure:
+        status = response.status_code
+        said = f"No access token: {self._url} answered {status}: {self._clean(response.text)}"
+        if status in _AGAIN or status >= 500:
+            return Transient(said, retry_after_s(response.headers))
+        return BackendDown(f"{said} {_MEND}")
+
+
+def _lifetime_s(told: Any) -> float:
+    """How long a token is good; for ever where that is not said."""
+    try:
+        seconds = float(told)
+    except (TypeError, ValueError, OverflowError):
+        return math.inf
+    return seconds if seconds > 0 else math.inf
 
 
 class AzureChatCompletions(ChatCompletions):

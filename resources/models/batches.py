@@ -17,7 +17,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any, Literal
 
-from resources.models.chat_completions import ChatCompletions, answer_of, request_body, status_failure
+from resources.models.chat_completions import UNREADABLE, ChatCompletions, answer_of, request_body, status_failure
 from resources.models.endpoints import Endpoint
 from resources.models.failures import BackendDown, ModelFailure, Refused, Rejected, Transient
 from resources.models.request import ChatAnswer, ChatRequest, Image, Video
@@ -29,7 +29,9 @@ Json = dict[str, Any]
 Results = dict[str, ChatAnswer | ModelFailure]
 """By key of the request."""
 
-ENDED = frozenset({"completed", "failed", "expired", "cancelled"})
+GONE = "gone"
+"""State of our own: the provider does not know the batch any more."""
+ENDED = frozenset({"completed", "failed", "expired", "cancelled", GONE})
 """States after which a batch changes no more."""
 _TAKEN_BY = ("openai", "server")
 _URL: Literal["/v1/chat/completions"] = "/v1/chat/completions"
@@ -49,6 +51,10 @@ class FileLimits:
 
 
 OPENAI_LIMITS = FileLimits()
+
+
+class BatchGone(BackendDown):
+    """The provider does not know a batch that was created earlier, or its results."""
 
 
 @dataclass(frozen=True)
@@ -133,6 +139,8 @@ class Batches(ChatCompletions):
         told = await self._called(
             lambda: files.create(file=file, purpose="batch", timeout=self._timeout_s), self._timeout_s
         )
+        if "id" not in told:
+            raise self._unreadable("of the file that was handed in")
         return str(told["id"])
 
     async def create(self, file_id: str, metadata: Mapping[str, str]) -> Batch:
@@ -173,12 +181,15 @@ class Batches(ChatCompletions):
         after: str | None = None
         for _ in range(_MOST_PAGES):
             page = await self._listed(_PAGE, after)
-            for batch in map(self._batch, page["data"]):
+            if not isinstance(page.get("data"), list):
+                raise self._unreadable("of its batches")
+            batches = [*map(self._batch, page["data"])]
+            for batch in batches:
                 if batch.batch_id not in known and metadata.items() <= batch.metadata.items():
                     return batch
-            if not page.get("has_more") or not page["data"]:
+            if not page.get("has_more") or not batches:
                 return None
-            after = page["data"][-1]["id"]
+            after = batches[-1].batch_id
         return None
 
     async def results(self, batch: Batch) -> Results:
@@ -202,9 +213,16 @@ class Batches(ChatCompletions):
         """One line of a result file; None where it cannot be read."""
         try:
             told = json.loads(line, strict=False)
-            return str(told["custom_id"]), self._outcome(told.get("response"), told.get("error"))
-        except (ValueError, LookupError, TypeError, AttributeError):
+            key = str(told["custom_id"])
+        except UNREADABLE:
             return None
+        try:
+            return key, self._outcome(told.get("response"), told.get("error"))
+        except Transient as failure:
+            return key, failure
+        except UNREADABLE:
+            start = self._clean(line.decode(errors="replace"))
+            return key, Transient(f"{self._endpoint.shown_url} answered what cannot be read: {start!r}")
 
     def _outcome(self, response: Json | None, error: Json | None) -> ChatAnswer | ModelFailure:
         if not response:
@@ -213,18 +231,30 @@ class Batches(ChatCompletions):
         status = int(response["status_code"])
         if status != 200:
             return status_failure(status, body, {}, self._endpoint, self._clean)
-        try:
-            return answer_of(body, self._clean)
-        except Transient as failure:
-            return failure
+        return answer_of(body, self._clean, self._hide)
 
     def _batch(self, told: Json) -> Batch:
+        """A batch as it is told of.
+
+        Raises:
+            Transient: it cannot be read.
+        """
+        try:
+            return self._read(told)
+        except UNREADABLE:
+            pass
+        raise self._unreadable("of a batch")
+
+    def _unreadable(self, what: str) -> Transient:
+        return Transient(f"{self._endpoint.shown_url} told {what} what cannot be read.")
+
+    def _read(self, told: Json) -> Batch:
         errors = (told.get("errors") or {}).get("data") or ()
         counts = told.get("request_counts") or {}
         return Batch(
             batch_id=str(told["id"]),
             state=str(told["status"]),
-            metadata=told.get("metadata") or {},
+            metadata=dict(told.get("metadata") or {}),
             served=int(counts.get("completed") or 0) + int(counts.get("failed") or 0),
             files=tuple(told[name] for name in ("output_file_id", "error_file_id") if told.get(name)),
             words=self._clean(" ".join(self._words_of(error) for error in errors[:_WORDS])),
@@ -248,7 +278,7 @@ class Batches(ChatCompletions):
             told = json.loads(content)
             if isinstance(told, dict):
                 return told
-        except ValueError:
+        except (ValueError, RecursionError):
             pass
         start = self._clean(content.decode(errors="replace"))
         raise Transient(f"{self._endpoint.shown_url} answered what cannot be read: {start!r}")
@@ -277,9 +307,10 @@ class Batches(ChatCompletions):
             "change models.aliases.<alias>.base_url."
         )
 
-    def _gone(self, name: str) -> BackendDown:
-        return BackendDown(
+    def _gone(self, name: str) -> BatchGone:
+        return BatchGone(
             f"{self._endpoint.shown_url} knows no {name}, of a batch that was created earlier. Set the key and the "
             f"project that it was created with (the key is now that in {self._endpoint.key_from or 'no variable'}). "
-            "If it is gone for good, set models.batch to false: what it asked is then asked and paid for anew."
+            "If it is gone for good, set models.forget_batches: true for one run: what it asked is then asked and paid "
+            "for anew."
         )

@@ -4,9 +4,11 @@ the client raises        then
 Transient, Unreachable   another attempt after a while, up to `attempts`; then GaveUp
   asks for a long wait   BackendDown
   nothing but Unreachable, and nobody else was served meanwhile: BackendDown, as no request of ours is at fault
+  TimedOut             the same, and BackendDown after so many in a row, of any requests
 Refused                  passed on; the backend works
 Rejected                 passed on; counts towards "the backend is down", as GaveUp does
 BackendDown              passed on, now and to every later request
+anything else            passed on; the request may have been charged
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ import math
 import random as chance
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from resources.models.breaker import Breaker
 from resources.models.failures import (
@@ -26,6 +28,7 @@ from resources.models.failures import (
     Refused,
     Rejected,
     Stopping,
+    TimedOut,
     Transient,
     Unreachable,
 )
@@ -40,24 +43,6 @@ _LOOK_AGAIN_S = 0.25  # at the purse, while other requests' money is set aside
 _MOST_DOUBLINGS = 60  # beyond it a float would overflow; the cap holds long before
 
 
-@dataclass(frozen=True)
-class Figures:
-    """What has been asked so far.
-
-    Attributes:
-        requests: sent, retries included. retries: of them, those after a failed attempt.
-        answered: requests that were answered.
-        cost_usd: of the answers; None without a price.
-    """
-
-    requests: int = 0
-    retries: int = 0
-    answered: int = 0
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-    cost_usd: float | None = None
-
-
 @dataclass
 class _Sent:
     """How far one request has come.
@@ -65,20 +50,20 @@ class _Sent:
     Attributes:
         served_before: requests of anyone that had been served when it began.
         reached: an attempt got as far as the server.
-        in_flight: while it may be served, and so charged for.
+        charged: from when an attempt is sent until it has failed: it may have to be paid.
     """
 
     served_before: int
     attempts: int = 0
     reached: bool = False
-    in_flight: bool = False
+    charged: bool = False
 
 
 class Caller:
     """Asks one model, any number of requests at once within one event loop.
 
-    Attributes:
-        figures: counts so far.
+    Where there is a budget, the first request goes alone, until an answer tells how many tokens it took: by that the
+    worst case of the others is corrected before money is set aside for them.
     """
 
     def __init__(
@@ -109,12 +94,13 @@ class Caller:
                 "models.budget_usd is set, but the model has no price, so what it costs is unknown. Set "
                 "models.aliases.<alias>.price, or unset the budget."
             )
-        self.figures = Figures(cost_usd=None if settings.price is None else 0.0)
         self._client, self._settings, self._retry = client, settings, retry
         self._pacer, self._breaker, self._purse = pacer, breaker, purse
         self._stopping, self._clock, self._sleep, self._random = stopping, clock, sleep, random
         self._till = asyncio.Lock()
         self._underestimate = 1.0
+        self._learnt = False
+        self._holding = 0
 
     async def ask(self, request: ChatRequest) -> Answered:
         """The answer to a request, after as many attempts as it may take.
@@ -135,8 +121,7 @@ class Caller:
     async def _within_budget(self, request: ChatRequest, sent: _Sent) -> Answered:
         self._may_go()
         estimate = estimate_tokens(request, self._settings.tokens_per_image)
-        worst = self._worst_usd(estimate, request)
-        await self._reserve(worst)
+        worst = await self._reserve(estimate, request)
         cost = None
         try:
             answered = await self._with_retries(request, estimate, worst, sent)
@@ -154,25 +139,37 @@ class Caller:
         """Prompt tokens, by the estimate and by how far the worst one so far fell short."""
         return math.ceil(estimate * self._underestimate)
 
-    async def _reserve(self, worst: float | None) -> None:
-        """Sets money aside; waits where only requests under way stand in the way. One at a time, in order."""
-        if self._purse is None or worst is None:
-            return
+    async def _reserve(self, estimate: int, request: ChatRequest) -> float | None:
+        """Sets the worst case aside and says it; waits where only requests under way stand in the way. In order."""
+        if self._purse is None:
+            return self._worst_usd(estimate, request)
         async with self._till:
             while True:
                 self._may_go()
-                try:
-                    self._purse.reserve(worst)
-                    return
-                except Crowded:
-                    await self._sleep(_LOOK_AGAIN_S)
+                worst = self._worst_usd(estimate, request) or 0.0  # anew, as it grows with what is learnt
+                if self._set_aside(worst, self._purse):
+                    return worst
+                await self._sleep(_LOOK_AGAIN_S)
+
+    def _set_aside(self, worst: float, purse: Purse) -> bool:
+        """False where a request under way is to end first."""
+        if self._holding and not self._learnt:
+            return False
+        try:
+            purse.reserve(worst)
+        except Crowded:
+            return False
+        self._holding += 1
+        return True
 
     def _settle(self, worst: float | None, cost: float | None, sent: _Sent) -> None:
         if self._purse is None or worst is None:
             return
-        if cost is None:
-            cost = worst if sent.in_flight else 0.0
-        self._purse.settle(worst, cost)
+        self._holding -= 1
+        if cost is None and sent.charged:
+            self._purse.lose(worst)
+        else:
+            self._purse.settle(worst, cost or 0.0)
 
     async def _with_retries(self, request: ChatRequest, estimate: int, worst: float | None, sent: _Sent) -> Answered:
         while True:
@@ -180,6 +177,7 @@ class Caller:
                 return await self._attempt(request, estimate, worst, sent)
             except Transient as failure:
                 sent.reached = sent.reached or not isinstance(failure, Unreachable)
+                self._count_timeout(failure)
                 if sent.attempts >= self._retry.attempts:
                     self._obey(failure)
                     self._require_up(failure, sent)
@@ -196,20 +194,21 @@ class Caller:
                 slot.settle(answer.usage.prompt_tokens + answer.usage.completion_tokens)
                 self._learn(answer.usage, estimate)
         cost = worst if answer.usage is None else cost_usd(answer.usage, self._settings.price)
-        self._count_answer(answer.usage, cost)
         return Answered(answer, sent.attempts, latency_s, cost)
 
     async def _send(self, request: ChatRequest, sent: _Sent) -> ChatAnswer:
         sent.attempts += 1
-        self._count_request(sent.attempts)
-        sent.in_flight = True
+        sent.charged = True
         try:
-            answer = await self._client.ask(request, self._settings.timeout_s or _TIMEOUT_S)
+            return await self._client.ask(request, self._settings.timeout_s or _TIMEOUT_S)
         except ModelFailure:
-            sent.in_flight = False
+            sent.charged = False
             raise
-        sent.in_flight = False
-        return answer
+
+    def _count_timeout(self, failure: Transient) -> None:
+        if isinstance(failure, TimedOut):
+            self._breaker.timed_out(str(failure))
+            self._breaker.check()
 
     def _require_up(self, failure: Transient, sent: _Sent) -> None:
         if not sent.reached and self._breaker.served == sent.served_before:
@@ -219,6 +218,7 @@ class Caller:
             ) from failure
 
     def _learn(self, usage: Usage, estimate: int) -> None:
+        self._learnt = True
         self._underestimate = max(self._underestimate, usage.prompt_tokens / max(1, estimate))
 
     def _obey(self, failure: Transient) -> float:
@@ -253,20 +253,6 @@ class Caller:
                 self._breaker.failed(str(failure))
             case Refused():
                 self._breaker.succeeded()
-
-    def _count_request(self, attempt: int) -> None:
-        retried = 1 if attempt > 1 else 0
-        self.figures = replace(self.figures, requests=self.figures.requests + 1, retries=self.figures.retries + retried)
-
-    def _count_answer(self, usage: Usage | None, cost: float | None) -> None:
-        so_far = self.figures
-        self.figures = replace(
-            so_far,
-            answered=so_far.answered + 1,
-            prompt_tokens=so_far.prompt_tokens + (usage.prompt_tokens if usage else 0),
-            completion_tokens=so_far.completion_tokens + (usage.completion_tokens if usage else 0),
-            cost_usd=None if so_far.cost_usd is None else so_far.cost_usd + (cost or 0.0),
-        )
 
 
 def _attempts(count: int) -> str:

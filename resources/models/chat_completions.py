@@ -2,6 +2,7 @@
 
     what comes back                                   raised
     nothing, or a connection that breaks off          Unreachable
+    nothing within the attempt's time                 TimedOut
     408, 409, 429, 5xx, a body that cannot be read    Transient, with the wait that the server asks for
     429 that says the account has no money left       BackendDown
     401, 403, 404                                     BackendDown
@@ -25,8 +26,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from resources.models.endpoints import Endpoint
-from resources.models.failures import BackendDown, ModelFailure, Refused, Rejected, Transient, Unreachable
-from resources.models.redaction import NO_KEY, redact, secrets_in
+from resources.models.failures import BackendDown, ModelFailure, Refused, Rejected, TimedOut, Transient, Unreachable
+from resources.models.redaction import NO_KEY, answer_redactor, redact, secrets_in
 from resources.models.request import (
     ChatAnswer,
     ChatRequest,
@@ -34,11 +35,11 @@ from resources.models.request import (
     Message,
     ModelClient,
     Part,
-    Sampling,
     Text,
     Usage,
     Video,
 )
+from resources.models.sampling import told
 
 if TYPE_CHECKING:
     import httpx2
@@ -49,12 +50,17 @@ Clean = Callable[[str], str]
 
 _CONNECT_S = 10.0
 _REACHABLE_S = 5.0
+UNREADABLE = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError)
+"""What reading a server's JSON raises where it does not say what it should."""
+_MOST_TOKENS = 100_000_000  # no request has as many; a server that counts more cannot count
 _LONGEST_WORDS = 300
 _LONGEST_READ = 20_000  # an error page may be of any size
 _POLICY_CODES = frozenset({"content_filter", "content_policy_violation"})
 _POLICY_WORDS = "ResponsibleAIPolicyViolation"
 _NO_MONEY = frozenset({"insufficient_quota", "billing_hard_limit_reached", "billing_not_active"})
 _AGAIN = frozenset({408, 409, 429})
+_NO_ENTRY = frozenset({401, 403})
+_CONNECTING = frozenset({"ClientConnectorError", "ConnectionTimeoutError"})
 
 
 class ChatCompletions(ModelClient):
@@ -68,30 +74,31 @@ class ChatCompletions(ModelClient):
         """
         self._endpoint = endpoint
         self._secrets = secrets_in(environ, endpoint)
+        self._hides: tuple[tuple[str, ...], Clean] = (), str
         self._openai = self._open()
 
     async def ask(self, request: ChatRequest, timeout_s: float) -> ChatAnswer:
         content = json.dumps(request_body(request, self._endpoint)).encode()  # twice as fast as the SDK on base64
         headers = {"Idempotency-Key": request.key}
-        return answer_of(await self._asked(lambda: self._send(content, headers, timeout_s), timeout_s), self._clean)
+        said = await self._asked(lambda: self._send(content, headers, timeout_s), timeout_s)
+        return answer_of(said, self._clean, self._hide)
 
     async def reachable(self) -> None:
         """Looks whether a server is there at all, which takes seconds where a request may take minutes.
 
+        One that is slow, busy or has no list of models is there; what it is worth, the first request shows.
+
         Raises:
-            BackendDown: nothing answers, or not as an OpenAI-compatible server.
+            BackendDown: no connection can be made, or the key is not accepted.
         """
+        down: ModelFailure | None = None
         try:
-            await self._asked(self._look, _REACHABLE_S)
-        except Unreachable as failure:
-            down = BackendDown(f"{failure} Start the server, or set {_url_settings(self._endpoint)}.")
-        except BackendDown:
-            raise
-        except ModelFailure:  # busy, or without such a list, but there
-            return
-        else:
-            return
-        raise down
+            async with asyncio.timeout(2 * _REACHABLE_S):  # longer than its parts, which tell what was waited for
+                await self._look()
+        except Exception as error:  # transports raise what they like
+            down = self._verdict(error)
+        if down is not None:
+            raise down
 
     async def close(self) -> None:
         await self._openai.close()
@@ -118,6 +125,13 @@ class ChatCompletions(ModelClient):
 
         return await self._openai.get("/models", cast_to=httpx2.Response, options={"timeout": _REACHABLE_S})
 
+    def _verdict(self, error: Exception) -> ModelFailure | None:
+        """Why nothing can be asked of a server that answered a look with an error; None where that is not said."""
+        failure = failure_of(error, self._endpoint, _REACHABLE_S, self._clean)
+        if _unconnected([*_chain(error)]):
+            return BackendDown(f"{failure} Start the server, or set {_url_settings(self._endpoint)}.")
+        return failure if isinstance(failure, BackendDown) and getattr(error, "status_code", 0) in _NO_ENTRY else None
+
     async def _asked(self, send: Callable[[], Awaitable[httpx2.Response]], timeout_s: float) -> bytes:
         """The body of a 200.
 
@@ -137,8 +151,16 @@ class ChatCompletions(ModelClient):
     def _clean(self, text: str) -> str:
         return shortened(redact(text[:_LONGEST_READ], self._hidden()))
 
+    @property
+    def _hide(self) -> Clean:
+        """Takes what is hidden out of a model's words; made once, as that takes longer than its use."""
+        hidden = self._hidden()
+        if hidden != self._hides[0]:
+            self._hides = hidden, answer_redactor(hidden)
+        return self._hides[1]
+
     def _hidden(self) -> tuple[str, ...]:
-        """What no message may show."""
+        """What no message or answer may show."""
         return self._secrets
 
 
@@ -162,21 +184,18 @@ def request_body(request: ChatRequest, endpoint: Endpoint) -> Body:
     if request.schema is not None:
         asked = {"name": request.schema_name, "schema": request.schema, "strict": True}
         body["response_format"] = {"type": "json_schema", "json_schema": asked}
-    if endpoint.backend == "server" and endpoint.thinking is not None:
-        body["chat_template_kwargs"] = {"enable_thinking": endpoint.thinking}
-    return body | _sampling(request.sampling, endpoint)
+    return body | _told(request, endpoint)
 
 
-def _sampling(sampling: Sampling, endpoint: Endpoint) -> Body:
-    """What each kind of model is told; the rest it refuses or makes nothing of."""
+def _told(request: ChatRequest, endpoint: Endpoint) -> Body:
+    """How tokens are drawn, under the names that the server knows."""
+    knobs = told(endpoint.taker, request.sampling, endpoint.thinking)
+    body: Body = {name: value for name, value in knobs.items() if value is not None}
+    if "thinking" in body:
+        body["chat_template_kwargs"] = {"enable_thinking": body.pop("thinking")}
     if endpoint.gpt5_family:
-        only_one = sampling.temperature if sampling.temperature == 1 else None
-        told = {"max_completion_tokens": sampling.max_tokens, "temperature": only_one}
-    else:
-        told = {"max_tokens": sampling.max_tokens, "temperature": sampling.temperature, "seed": sampling.seed}
-        if endpoint.backend == "server":
-            told |= {"top_p": sampling.top_p, "repetition_penalty": sampling.repetition_penalty}
-    return {name: value for name, value in told.items() if value is not None}
+        body["max_completion_tokens"] = body.pop("max_tokens")
+    return body
 
 
 def _message(message: Message) -> Body:
@@ -215,8 +234,12 @@ def _url(media_type: str, data: bytes | None, path: Path | None) -> str:
 # Answer --------------------------------------------------------------------------------------------------------------
 
 
-def answer_of(content: bytes, clean: Clean) -> ChatAnswer:
+def answer_of(content: bytes, clean: Clean, hide: Clean = str) -> ChatAnswer:
     """What a chat completion says.
+
+    Args:
+        clean: makes a message of what cannot be read.
+        hide: takes secrets out of what the model says.
 
     Raises:
         Transient: it is none.
@@ -226,32 +249,38 @@ def answer_of(content: bytes, clean: Clean) -> ChatAnswer:
         choice = reply["choices"][0]
         message = choice["message"]
         return ChatAnswer(
-            text=_content(message.get("content")),
-            finish_reason=str(choice.get("finish_reason") or ""),
-            model=str(reply.get("model") or ""),
+            text=hide(_content(message.get("content"))),
+            finish_reason=hide(_said(choice.get("finish_reason"))),
+            model=hide(_said(reply.get("model"))),
             usage=_usage(reply.get("usage")),
-            refusal=message.get("refusal") or None,
+            refusal=hide(_said(message.get("refusal") or None)) or None,
         )
-    except (ValueError, LookupError, TypeError, AttributeError):
+    except UNREADABLE:
         start = clean(content.decode(errors="replace"))
     raise Transient(f"The server's answer cannot be read: {start!r}")
 
 
-def _content(content: str | Sequence[Mapping[str, Any]] | None) -> str:
-    if content is None or isinstance(content, str):
-        return content or ""
-    return "".join(part.get("text") or "" for part in content)
+def _content(content: Any) -> str:
+    """The words, be they in one piece or in parts."""
+    if not isinstance(content, list):
+        return _said(content)
+    return "".join(_said(part.get("text") if isinstance(part, dict) else part) for part in content)
+
+
+def _said(value: Any) -> str:
+    return "" if value is None else str(value)
 
 
 def _usage(usage: Mapping[str, Any] | None) -> Usage | None:
+    """Tokens as the server counts them; None where it does not, or counts what cannot be."""
     if not usage:
         return None
-    return Usage(
-        prompt_tokens=int(usage.get("prompt_tokens") or 0),
-        completion_tokens=int(usage.get("completion_tokens") or 0),
-        cached_tokens=_detail(usage, "cached_tokens", "prompt_tokens_details"),
-        reasoning_tokens=_detail(usage, "reasoning_tokens", "completion_tokens_details", "output_tokens_details"),
-    )
+    prompt, completion = int(usage.get("prompt_tokens") or 0), int(usage.get("completion_tokens") or 0)
+    cached = _detail(usage, "cached_tokens", "prompt_tokens_details")
+    reasoning = _detail(usage, "reasoning_tokens", "completion_tokens_details", "output_tokens_details")
+    if not all(0 <= count <= _MOST_TOKENS for count in (prompt, completion, reasoning)):
+        return None
+    return Usage(prompt, completion, min(max(cached, 0), prompt), reasoning)
 
 
 def _detail(usage: Mapping[str, Any], name: str, *groups: str) -> int:
@@ -265,16 +294,15 @@ def _detail(usage: Mapping[str, Any], name: str, *groups: str) -> int:
 
 def failure_of(error: Exception, endpoint: Endpoint, timeout_s: float, clean: Clean) -> ModelFailure:
     """What an error of the SDK or its transport means."""
-    import httpx2
     import openai
 
     if isinstance(error, openai.APIStatusError):
         return status_failure(error.status_code, error.response.content, error.response.headers, endpoint, clean)
     chain = [*_chain(error)]
-    if any(isinstance(link, TimeoutError) for link in chain):
-        unconnected = any(isinstance(link, httpx2.ConnectTimeout) for link in chain)
-        limit_s = min(timeout_s, _CONNECT_S) if unconnected else timeout_s
-        return Unreachable(f"{endpoint.shown_url} did not answer within {limit_s:g} s.")
+    if _out_of_time(chain):
+        if _unconnected(chain):
+            return Unreachable(f"{endpoint.shown_url} did not answer within {min(timeout_s, _CONNECT_S):g} s.")
+        return TimedOut(f"{endpoint.shown_url} did not answer within {timeout_s:g} s.")
     reason = f"{type(chain[-1]).__name__}: {clean(str(chain[-1]))}"  # those before it call a refusal a timeout
     return Unreachable(f"{endpoint.shown_url} did not answer ({reason}).")
 
@@ -284,6 +312,28 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
     while error is not None:
         yield error
         error = error.__cause__
+
+
+def _out_of_time(chain: Sequence[BaseException]) -> bool:
+    import httpx2
+
+    kinds = (TimeoutError,) if _of_aiohttp(chain) else (TimeoutError, httpx2.TimeoutException)
+    return any(isinstance(link, kinds) for link in chain)
+
+
+def _unconnected(chain: Sequence[BaseException]) -> bool:
+    """Whether no connection was made: refused, no such host, or nothing in the time that connecting has."""
+    import httpx2
+
+    of_aiohttp = _of_aiohttp(chain)
+    if of_aiohttp:
+        return any(kind.__name__ in _CONNECTING for link in of_aiohttp for kind in type(link).__mro__)
+    return any(isinstance(link, httpx2.ConnectError | httpx2.ConnectTimeout) for link in chain)
+
+
+def _of_aiohttp(chain: Sequence[BaseException]) -> list[BaseException]:
+    """Errors of aiohttp; where there are any, the SDK's say nothing: they call every broken connection a timeout."""
+    return [link for link in chain if type(link).__module__.startswith("aiohttp.")]
 
 
 def status_failure(
@@ -304,7 +354,7 @@ def status_failure(
         return BackendDown(f"{said} Add credit to the account of {_key_name(endpoint)}, or change models.aliases.")
     if status in _AGAIN or status >= 500:
         return Transient(said, retry_after_s(headers))
-    if status in (401, 403):
+    if status in _NO_ENTRY:
         return BackendDown(f"{said} {_key_mend(endpoint)}")
     if status == 404:
         return BackendDown(f"{said} {_model_mend(endpoint)}")
@@ -344,13 +394,13 @@ def _read_error(text: str) -> tuple[str, frozenset[str]]:
     """The server's own words, and the codes it gives the error."""
     try:
         body = json.loads(text, strict=False)
-    except ValueError:
+        error = body.get("error", body) if isinstance(body, dict) else body
+        if not isinstance(error, dict):
+            return str(error), frozenset()
+        codes = frozenset(str(error[name]) for name in ("code", "type") if error.get(name))
+        return str(error.get("message") or error.get("detail") or text), codes
+    except UNREADABLE:
         return text, frozenset()
-    error = body.get("error", body) if isinstance(body, dict) else body
-    if not isinstance(error, dict):
-        return str(error), frozenset()
-    codes = frozenset(str(error[name]) for name in ("code", "type") if error.get(name))
-    return str(error.get("message") or error.get("detail") or text), codes
 
 
 # Mends ---------------------------------------------------------------------------------------------------------------

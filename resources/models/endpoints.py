@@ -21,8 +21,9 @@ from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
-from resources.models.aliases import Model, ModelMisconfigured, no_id, variable
+from resources.models.aliases import AZURE_PAIR, Model, ModelMisconfigured, no_id, provider_of, variable
 from resources.models.redaction import NO_KEY
+from resources.models.sampling import Taker, is_gpt5, taker_of, thinking_of
 from resources.settings import SettingsError
 
 Backend = Literal["server", "openai", "nvidia", "azure", "vllm", "dummy"]
@@ -33,7 +34,6 @@ NVIDIA_URL = "https://inference-api.nvidia.com"
 AZURE_URL = "https://prod.api.nvidia.com/llm/v1/azure/openai"
 _SERVER_IP = "COC_LABELING_MODEL_SERVER_IP"
 _SERVER_PORT = 50000
-_AZURE_PAIR = ("NVHOST_OAI_CLIENT_ID", "NVHOST_OAI_CLIENT_SECRET")
 
 _CACHE_VARIABLES = ("MODEL_CACHE_DIR", "HF_HOME", "HUGGINGFACE_HUB_CACHE", "HF_HUB_CACHE", "TRANSFORMERS_CACHE")
 _MEMORY_VARIABLE = "VLLM_GPU_MEMORY_UTILIZATION"
@@ -69,7 +69,7 @@ class Endpoint:
         organization, project: of the OpenAI account.
         client_id, client_secret: of NVIDIA-hosted Azure, to fetch a token with.
         engine: arguments of the in-process engine, less `tensor_parallel_size`, which is the number of visible GPUs.
-        gpt5_family: limit as max_completion_tokens, temperature only if 1, no seed (models.md, section 1.3).
+        gpt5_family: told what `sampling` says of it, the limit as max_completion_tokens (models.md, section 1.3).
         thinking: `enable_thinking` of the chat template; None: not sent.
     """
 
@@ -91,6 +91,11 @@ class Endpoint:
         """The base URL for people, without userinfo and query."""
         return shown(self.base_url) if self.base_url else None
 
+    @property
+    def taker(self) -> Taker:
+        """Which knobs of the sampling it is told."""
+        return taker_of(gpt5_family=self.gpt5_family, local=self.backend in ("server", "vllm"))
+
 
 def resolve(model: Model, environ: Mapping[str, str], *, find_spec: FindSpec = importlib.util.find_spec) -> Endpoint:
     """What serves a model, by the settings and the environment; nothing is contacted.
@@ -105,12 +110,6 @@ def resolve(model: Model, environ: Mapping[str, str], *, find_spec: FindSpec = i
     backend: Backend = _found(model, environ, find_spec) if model.settings.backend == "auto" else model.settings.backend
     _refuse_unused(model, backend)
     return _RESOLVERS[backend](model, environ, find_spec)
-
-
-def is_gpt5(model_id: str) -> bool:
-    """Whether an id is one of the GPT-5 family, by its last part."""
-    leaf = model_id.rsplit("/", 1)[-1].lower().replace("_", "-")
-    return leaf.startswith(("gpt-5", "gpt5"))
 
 
 def shown(url: str) -> str:
@@ -136,16 +135,13 @@ def _found_cloud(model: Model, environ: Mapping[str, str]) -> Backend:
             f"{model.key('api_key_env')} is set, but not whose key it is. Set {model.key('base_url')}, or "
             f"{model.key('backend')} to openai or nvidia."
         )
-    if all(variable(environ, name) for name in _AZURE_PAIR):
-        return "azure"
-    if variable(environ, "NVIDIA_API_KEY"):
-        return "nvidia"
-    if variable(environ, "OPENAI_API_KEY"):
-        return "openai"
+    provider = provider_of(environ)
+    if provider is not None:
+        return provider
     raise CredentialsMissing(
         f"No credentials for {model.alias}. Set OPENAI_API_KEY (OpenAI), NVIDIA_API_KEY (NVIDIA inference), or "
-        f"{' and '.join(_AZURE_PAIR)} (NVIDIA-hosted Azure); or {model.key('base_url')} for a server of your own.",
-        ("OPENAI_API_KEY", "NVIDIA_API_KEY", *_AZURE_PAIR),
+        f"{' and '.join(AZURE_PAIR)} (NVIDIA-hosted Azure); or {model.key('base_url')} for a server of your own.",
+        ("OPENAI_API_KEY", "NVIDIA_API_KEY", *AZURE_PAIR),
     )
 
 
@@ -191,7 +187,7 @@ def _server(model: Model, environ: Mapping[str, str], find_spec: FindSpec) -> En
         key,
         key_from,
         gpt5_family=is_gpt5(model_id),
-        thinking=model.settings.thinking,
+        thinking=thinking_of(model.settings.thinking, model_id),
     )
 
 
@@ -219,16 +215,16 @@ def _nvidia(model: Model, environ: Mapping[str, str], find_spec: FindSpec) -> En
 
 
 def _azure(model: Model, environ: Mapping[str, str], find_spec: FindSpec) -> Endpoint:
-    missing = tuple(name for name in _AZURE_PAIR if not variable(environ, name))
+    missing = tuple(name for name in AZURE_PAIR if not variable(environ, name))
     if missing:
         raise _unset(model, "azure", missing)
-    client_id, client_secret = (_key_in(environ, name) for name in _AZURE_PAIR)
+    client_id, client_secret = (_key_in(environ, name) for name in AZURE_PAIR)
     model_id = _id(model, "azure", model.preset.azure)
     return Endpoint(
         "azure",
         model_id,
         AZURE_URL,
-        key_from=_AZURE_PAIR[1],
+        key_from=AZURE_PAIR[1],
         client_id=client_id,
         client_secret=client_secret,
         gpt5_family=is_gpt5(model_id),
@@ -249,7 +245,7 @@ def _vllm(model: Model, environ: Mapping[str, str], find_spec: FindSpec) -> Endp
         model_id,
         engine=engine_args(model, model_id, environ),
         gpt5_family=is_gpt5(model_id),
-        thinking=model.settings.thinking,
+        thinking=thinking_of(model.settings.thinking, model_id),
     )
 
 

@@ -5,7 +5,7 @@
     EngineDeadError                          BackendDown
     VLLMClientError, ValueError, TypeError   Rejected: prompt too long, too many pictures, a schema it cannot follow
     anything else, an aborted request        Transient
-    no answer in time                        Unreachable
+    no answer in time                        TimedOut
 
 vLLM is heavy and needs a GPU, so it is imported when the first question is asked; loading a model takes minutes.
 Source: models.md, sections 1.1, 1.3 and 6.
@@ -22,9 +22,10 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from resources.models.endpoints import Endpoint, cache_variables
-from resources.models.failures import BackendDown, ModelFailure, Rejected, Transient, Unreachable
+from resources.models.failures import BackendDown, ModelFailure, Rejected, TimedOut, Transient
 from resources.models.redaction import redact, secrets_in
 from resources.models.request import ChatAnswer, ChatRequest, Image, Message, ModelClient, Part, Text, Usage, Video
+from resources.models.sampling import told
 
 Start = Callable[[Mapping[str, Any]], Any]
 
@@ -66,7 +67,7 @@ class Engine(ModelClient):
             async with asyncio.timeout(timeout_s):
                 return await self._answer(vllm, request)
         except TimeoutError as late:
-            raise Unreachable(f"{self._endpoint.model_id} in this process gave no answer in {timeout_s:g} s.") from late
+            raise TimedOut(f"{self._endpoint.model_id} in this process gave no answer in {timeout_s:g} s.") from late
         except ModelFailure:
             raise
         except Exception as error:
@@ -100,21 +101,22 @@ class Engine(ModelClient):
             ) from error
 
     async def _answer(self, vllm: Any, request: ChatRequest) -> ChatAnswer:
-        prompt = await asyncio.to_thread(self._prompt, vllm, request.messages)
+        knobs = told(self._endpoint.taker, request.sampling, self._endpoint.thinking)
+        prompt = await asyncio.to_thread(self._prompt, vllm, request.messages, knobs.pop("thinking"))
         output = None
         async for part in vllm.generate(
             prompt,
-            _sampling(vllm, request),
+            _sampling(vllm, request, knobs),
             f"{request.key}-{next(self._numbers)}",
             tokenization_kwargs={"add_special_tokens": False},  # the chat template wrote them
         ):
             output = part
         return _read(output, self._endpoint.model_id)
 
-    def _prompt(self, vllm: Any, messages: Iterable[Message]) -> dict[str, Any]:
+    def _prompt(self, vllm: Any, messages: Iterable[Message], thinking: float | None) -> dict[str, Any]:
         """The conversation as the model's chat template writes it, with its pictures."""
         messages = list(messages)
-        switches = {} if self._endpoint.thinking is None else {"enable_thinking": self._endpoint.thinking}
+        switches = {} if thinking is None else {"enable_thinking": thinking}
         text = _template_of(vllm).apply_chat_template(
             conversation(messages), tokenize=False, add_generation_prompt=True, **switches
         )
@@ -225,20 +227,12 @@ def _template_of(vllm: Any) -> Any:
     return AutoProcessor.from_pretrained(vllm.model_config.model)
 
 
-def _sampling(vllm: Any, request: ChatRequest) -> Any:
+def _sampling(vllm: Any, request: ChatRequest, knobs: Mapping[str, float | None]) -> Any:
     """vLLM's sampling parameters; what the request leaves open is as the model's makers recommend, as on a server."""
     from vllm import SamplingParams
     from vllm.sampling_params import RequestOutputKind, StructuredOutputsParams
 
-    asked = request.sampling
-    chosen = {
-        "temperature": asked.temperature,
-        "top_p": asked.top_p,
-        "repetition_penalty": asked.repetition_penalty,
-        "seed": asked.seed,
-        "max_tokens": asked.max_tokens,
-    }
-    given = {name: value for name, value in chosen.items() if value is not None}
+    given = {name: value for name, value in knobs.items() if value is not None}
     return SamplingParams(
         **{**vllm.model_config.get_diff_sampling_param(), **given},
         structured_outputs=StructuredOutputsParams(json=dict(request.schema)) if request.schema else None,

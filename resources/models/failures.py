@@ -3,6 +3,7 @@
     ModelFailure
     ├── Transient        worth another attempt: 408, 409, 429, 5xx, connection, timeout, a broken body
     │   └── Unreachable  no server answered at all
+    │       └── TimedOut a server took the request and said nothing in the time that an attempt has
     ├── Refused          the provider's policy stopped it; the keyframe's label is `refused`
     ├── Rejected         this request cannot be served (4xx); the keyframe's label is `error`
     ├── OverBudget       it might pass the budget; the keyframe's label is `over_budget`
@@ -40,6 +41,10 @@ class Transient(ModelFailure):
 
 class Unreachable(Transient):
     """Nothing answered: connection refused, reset, timed out."""
+
+
+class TimedOut(Unreachable):
+    """The request was sent and got no answer within `timeout_s`."""
 
 
 class Refused(ModelFailure):

@@ -6,7 +6,7 @@ import base64
 import json
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 from urllib.parse import quote, quote_plus, unquote, urlsplit
 
@@ -35,6 +35,7 @@ URLS = ("LOCAL_OPENAI_BASE_URL", "OPENAI_BASE_URL", "NV_INFERENCE_URL")
 NO_KEY = "EMPTY"
 """What is sent to a server that wants no key; no secret."""
 _SHORTEST = 4
+_SHORTEST_IN_ANSWERS = 8
 
 _LOOKS_SECRET = (
     (re.compile(r"(?i)\b(bearer\s+)[\w.~+/=*-]+"), rf"\1{MASK}"),
@@ -57,12 +58,26 @@ def secrets_in(environ: Mapping[str, str], endpoint: Endpoint | None = None) -> 
 
 def redact(text: str, secrets: Sequence[str]) -> str:
     """The text with every secret, and all that looks like one, as `***`; also where URL-quoted, in JSON or base64."""
-    forms = sorted({form for secret in secrets for form in _forms(secret)}, key=len, reverse=True)
-    if forms:
-        text = re.sub("|".join(map(re.escape, forms)), MASK, text)
+    known = _pattern(secrets)
+    text = known.sub(MASK, text) if known else text
     for pattern, mask in _LOOKS_SECRET:
         text = pattern.sub(mask, text)
     return text
+
+
+def answer_redactor(secrets: Sequence[str]) -> Callable[[str], str]:
+    """What makes the known secrets `***` in a model's words, and changes nothing else, as they become labels.
+
+    Those of less than 8 characters stay: keys of servers that want none are words such as `local` or `dummy`.
+    """
+    pattern = _pattern([secret for secret in secrets if len(secret) >= _SHORTEST_IN_ANSWERS])
+    return (lambda text: pattern.sub(MASK, text)) if pattern else str
+
+
+def _pattern(secrets: Sequence[str]) -> re.Pattern[str] | None:
+    """Finds secrets in any of their forms; None where there are none."""
+    forms = sorted({form for secret in secrets for form in _forms(secret)}, key=len, reverse=True)
+    return re.compile("|".join(map(re.escape, forms))) if forms else None
 
 
 def _secrets_of(endpoint: Endpoint) -> set[str | None]:

@@ -62,14 +62,16 @@ class ModelSettings(Section):
 class RetrySettings(Section):
     """What is tried again, and when a backend counts as down."""
 
-    attempts: PositiveInt = Field(5, description="attempts a request, the first included")
-    base_s: NonNegativeFloat = Field(1.0, description="wait before the second attempt, on average half of it, s")
+    attempts: PositiveInt = Field(6, description="attempts a request, the first included")
+    base_s: NonNegativeFloat = Field(2.0, description="wait before the second attempt, on average half of it, s")
     cap_s: NonNegativeFloat = Field(60.0, description="longest wait that we choose, s; Retry-After may be longer")
     longest_retry_after_s: PositiveFloat = Field(
         600.0, description="a server that asks to wait longer counts as down, s"
     )
     down_after: PositiveInt = Field(
-        10, description="failures in a row, of any requests, after which the partition stops"
+        10,
+        description="failed requests in a row, or attempts that time out with none served in between, after which the "
+        "partition stops",
     )
 
 
@@ -85,6 +87,9 @@ class ModelsSettings(Section):
     batch: bool = Field(False, description="use the OpenAI Batch API: half the price, answers within a day")
     batch_poll_s: PositiveFloat = Field(30.0, description="how often a batch is looked at, s")
     batch_price_share: PositiveFloat = Field(0.5, le=1, description="price of a batched request, as a share")
+    forget_batches: bool = Field(
+        False, description="give up batches that the provider does not know any more; they are paid for anew"
+    )
     pool: str = Field("vlm", description="Dagster pool of raw_coc while a model labels; bounds the chunks at a time")
     retry: RetrySettings = RetrySettings()
 

@@ -12,6 +12,9 @@ from resources.models.aliases import (
     model_of,
     shaping,
 )
+from resources.models.chat_completions import request_body
+from resources.models.endpoints import resolve
+from resources.models.request import ChatRequest, Sampling
 from resources.settings import SettingsError
 from resources.settings.models import ModelsSettings
 
@@ -61,10 +64,22 @@ def test_qwen35_does_not_think(alias, thinking):
     assert model_of(alias, PLAIN).settings.thinking is thinking
 
 
-@pytest.mark.parametrize("said", [None, True])
-def test_qwen35_under_another_alias_does_not_think_unless_told_to(said):
-    mine = settings(mine={"model": "Qwen/Qwen3.5-4B", "thinking": said})
-    assert model_of("mine", mine).settings.thinking is (said or False)
+@pytest.mark.parametrize(
+    ("alias", "users", "environ", "thinking"),
+    [
+        ("mine", {"model": "Qwen/Qwen3.5-4B"}, {}, False),
+        ("mine", {"model": "Qwen/Qwen3.5-4B", "thinking": True}, {}, True),
+        ("alpamayo", {}, {"LOCAL_OPENAI_MODEL": "qwen3.5-0.8b"}, False),
+        ("alpamayo", {"thinking": True}, {"LOCAL_OPENAI_MODEL": "qwen3.5-0.8b"}, True),
+        ("alpamayo", {}, {"LOCAL_OPENAI_MODEL": "alpamayo-10b"}, None),
+        ("qwen3.5_35b", {}, {"LOCAL_OPENAI_MODEL": "served-name"}, False),
+    ],
+)
+def test_qwen35_does_not_think_unless_told_to_by_whatever_name_it_comes(alias, users, environ, thinking):
+    model = model_of(alias, settings(**{alias: users}))
+    environ = {"LOCAL_OPENAI_BASE_URL": "http://h/v1", **environ}
+    assert resolve(model, environ).thinking is thinking
+    assert shaping(model, environ)["thinking"] is thinking
 
 
 def test_alpamayo_is_a_server_that_answers_with_text_about_images():
@@ -137,6 +152,8 @@ def test_a_users_alias_for_the_dummy_needs_none():
     assert canonical_id(model_of("mine", settings(mine={"backend": "dummy"})), {}) == "dummy"
 
 
+AZURE = {"NVHOST_OAI_CLIENT_ID": "id", "NVHOST_OAI_CLIENT_SECRET": "secret"}
+NVIDIA, OPENAI = {"NVIDIA_API_KEY": "nv"}, {"OPENAI_API_KEY": "oa"}
 BOTH = {"LOCAL_OPENAI_MODEL": "local-name", "NV_INFERENCE_MODEL": "nv-name"}
 
 
@@ -145,9 +162,10 @@ BOTH = {"LOCAL_OPENAI_MODEL": "local-name", "NV_INFERENCE_MODEL": "nv-name"}
     [
         ("dummy", {}, BOTH, "dummy"),
         ("gpt5", {}, {}, "gpt-5"),
-        ("gpt5", {}, BOTH, "nv-name"),
-        ("gpt5", {}, {"NV_INFERENCE_MODEL": " "}, "gpt-5"),
+        ("gpt5", {}, BOTH, "gpt-5"),
         ("gpt5", {"backend": "nvidia"}, BOTH, "nv-name"),
+        ("gpt5", {"backend": "nvidia"}, {"NV_INFERENCE_MODEL": " "}, "gpt-5"),
+        ("qwen3.5_35b", {"backend": "nvidia"}, BOTH, "nv-name"),
         ("gpt5", {"backend": "openai"}, BOTH, "gpt-5"),
         ("gpt5", {"base_url": "http://h/v1"}, BOTH, "gpt-5"),
         ("gpt5", {"backend": "dummy"}, BOTH, "dummy"),
@@ -161,8 +179,32 @@ BOTH = {"LOCAL_OPENAI_MODEL": "local-name", "NV_INFERENCE_MODEL": "nv-name"}
 )
 def test_labels_name_the_model_whatever_the_credentials(alias, users, environ, expected):
     model = model_of(alias, settings(**{alias: users}))
-    keys = {"OPENAI_API_KEY": "k1", "NVIDIA_API_KEY": "k2", "LOCAL_OPENAI_BASE_URL": "http://h/v1"}
+    keys = {"OPENAI_API_KEY": "k1", "LOCAL_OPENAI_BASE_URL": "http://h/v1", **AZURE}
     assert canonical_id(model, environ) == canonical_id(model, {**environ, **keys}) == expected
+
+
+@pytest.mark.parametrize(
+    ("users", "environ", "expected"),
+    [
+        ({}, {}, "gpt-5"),
+        ({}, OPENAI, "gpt-5"),
+        ({}, NVIDIA, "nv-name"),
+        ({}, {**NVIDIA, **OPENAI}, "nv-name"),
+        ({}, {**NVIDIA, **AZURE}, "gpt-5"),
+        ({}, {**NVIDIA, "NVHOST_OAI_CLIENT_ID": "half of the pair"}, "nv-name"),
+        ({}, {**NVIDIA, "NVIDIA_API_KEY": " "}, "gpt-5"),
+        ({}, {**NVIDIA, "NV_INFERENCE_MODEL": ""}, "gpt-5"),
+        ({"backend": "openai"}, NVIDIA, "gpt-5"),
+        ({"model": "mine"}, NVIDIA, "mine"),
+    ],
+)
+def test_nvidia_s_variable_names_the_model_only_where_nvidia_serves_it(users, environ, expected):
+    model = model_of("gpt5", settings(gpt5=users))
+    environ = {"NV_INFERENCE_MODEL": "nv-name", **environ}
+    assert canonical_id(model, environ) == expected
+    if environ.keys() & {"OPENAI_API_KEY", "NVIDIA_API_KEY"} and environ.get("NVIDIA_API_KEY") != " ":
+        asked = resolve(model, {**OPENAI, **environ}).model_id
+        assert (asked == "nv-name") == (expected == "nv-name")
 
 
 def test_alpamayo_without_an_id_names_both_ways_to_give_one():
@@ -180,6 +222,7 @@ SHAPES = {
     "max_tokens": 5,
     "seed": 3,
     "thinking": True,
+    "engine_args": {"quantization": "fp8"},
 }
 SHAPES_NOT = {
     "backend": "server",
@@ -200,6 +243,52 @@ def test_only_what_shapes_an_answer_makes_labels_stale(name):
     value = {**SHAPES, **SHAPES_NOT}[name]
     changed = shaping(model_of("qwen3.5_35b", settings(**{"qwen3.5_35b": {name: value}})), {})
     assert (changed != shaping(model_of("qwen3.5_35b", PLAIN), {})) is (name in SHAPES)
+
+
+KNOBS = ("temperature", "top_p", "repetition_penalty", "max_tokens", "seed", "thinking")
+ALL = {"top_p": 0.5, "repetition_penalty": 1.1, "max_tokens": 5, "seed": 3, "thinking": True}
+URL = {"LOCAL_OPENAI_BASE_URL": "http://h/v1"}
+
+
+@pytest.mark.parametrize(
+    ("alias", "users", "environ", "shape"),
+    [
+        ("gpt5", {"temperature": 0.5}, OPENAI, (None, None, None, 5, None, None)),
+        ("gpt5", {"temperature": 1}, OPENAI, (1, None, None, 5, None, None)),
+        ("gpt5", {"temperature": 0.5, "base_url": "http://h/v1"}, {}, (None, None, None, 5, None, None)),
+        ("gpt5", {"temperature": 0.5, "backend": "azure"}, AZURE, (None, None, None, 5, None, None)),
+        ("gpt5", {"temperature": 0.5, "model": "gpt-4.1"}, OPENAI, (0.5, None, None, 5, 3, None)),
+        ("gpt5", {}, {**NVIDIA, "NV_INFERENCE_MODEL": "some/vlm"}, (0, None, None, 5, 3, None)),
+        ("gpt5", {"model": "vlm", "base_url": "http://h/v1"}, {}, (0, 0.5, 1.1, 5, 3, True)),
+        ("gpt5", {"model": "vlm", "backend": "server"}, URL, (0, 0.5, 1.1, 5, 3, True)),
+        ("qwen3.5_35b", {}, URL, (0, 0.5, 1.1, 5, 3, True)),
+        ("qwen3.5_35b", {"backend": "openai", "model": "qwen"}, OPENAI, (0, None, None, 5, 3, None)),
+        ("mine", {"model": "gpt-5-mini"}, URL, (None, None, None, 5, None, None)),
+        ("mine", {"model": "m"}, URL, (0, 0.5, 1.1, 5, 3, True)),
+    ],
+)
+def test_the_shape_is_what_is_sent(alias, users, environ, shape):
+    model = model_of(alias, settings(**{alias: {**ALL, **users}}))
+    found = shaping(model, environ)
+    assert tuple(found[knob] for knob in KNOBS) == shape
+    own = model.settings
+    sampling = Sampling(own.max_tokens, own.temperature, own.top_p, own.repetition_penalty, own.seed)
+    body = request_body(ChatRequest("k", alias, [], sampling), resolve(model, environ))
+    sent = {**body, "max_tokens": body.get("max_tokens", body.get("max_completion_tokens"))}
+    sent["thinking"] = body.get("chat_template_kwargs", {}).get("enable_thinking")
+    assert tuple(sent.get(knob) for knob in KNOBS) == shape
+
+
+def test_what_is_not_sent_makes_no_label_stale():
+    plain = shaping(model_of("gpt5", PLAIN), {})
+    for name, value in {"temperature": 0.7, "top_p": 0.5, "seed": 3, "thinking": True}.items():
+        assert shaping(model_of("gpt5", settings(gpt5={name: value})), {}) == plain
+
+
+def test_arguments_of_the_engine_shape_answers_only_where_there_are_any():
+    assert "engine_args" not in shaping(model_of("qwen3.5_35b", PLAIN), {})
+    mine = settings(**{"qwen3.5_35b": {"engine_args": {"dtype": "float16"}}})
+    assert shaping(model_of("qwen3.5_35b", mine), {})["engine_args"] == {"dtype": "float16"}
 
 
 def test_shaping_names_the_alias_and_both_spellings_alike():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from urllib.parse import parse_qs
 
 import pytest
@@ -10,7 +11,7 @@ from pydantic import SecretStr
 
 from resources.models.azure import AzureChatCompletions
 from resources.models.endpoints import Endpoint
-from resources.models.failures import BackendDown, Unreachable
+from resources.models.failures import BackendDown, Transient, Unreachable
 from resources.models.request import ChatRequest, Message, Sampling, Text
 from tests.chat_stub import ChatStub
 
@@ -153,6 +154,12 @@ def test_other_refusals_of_the_credentials_are_final():
     assert "***" in str(down.value)
 
 
+def test_the_token_in_use_is_not_kept_of_answers():
+    with ChatStub(answer=lambda body: "token-102 it is, no more token-101", faults=[None, "expired_token"]) as stub:
+        stub._tokens = 100
+        assert run(client(stub), times=2).text == "*** it is, no more token-101"
+
+
 def test_refused_credentials_are_told_with_the_mend():
     with ChatStub() as stub:
         stub.token_status = 403
@@ -168,6 +175,63 @@ def test_an_answer_without_a_token_is_told():
         run(client(stub, token_url=f"{stub.base_url}/models"))
 
 
-def test_an_unreachable_token_server_may_be_asked_again():
-    with ChatStub() as stub, pytest.raises(Unreachable):
-        run(client(stub, token_url="http://127.0.0.1:1/token"))
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [(408, Transient), (429, Transient), (500, Transient), (503, Transient)]
+    + [(status, BackendDown) for status in (302, 400, 401, 403, 404, 409, 422)],
+)
+def test_a_busy_token_server_may_be_asked_again_and_one_that_says_no_may_not(status, kind):
+    with ChatStub() as stub:
+        stub.token_status = status
+        with pytest.raises(kind, match=f"No access token: .*/token answered {status}") as failed:
+            run(client(stub))
+    assert type(failed.value) is kind
+    assert ("NVHOST_OAI_CLIENT_ID" in str(failed.value)) == (kind is BackendDown)
+    assert (failed.value.__cause__, failed.value.__context__) == (None, None)
+
+
+def granting(content, ask):
+    """Asks while a server of tokens answers with `content` only."""
+
+    async def reply(reader, writer):
+        with contextlib.suppress(ConnectionError):
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(content)
+            writer.close()
+
+    async def run_both():
+        async with await asyncio.start_server(reply, "127.0.0.1", 0) as server:
+            return await ask(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/token")
+
+    return asyncio.run(run_both())
+
+
+def test_the_wait_that_the_token_server_asks_for_is_passed_on():
+    async def ask(url):
+        azure = client(stub, token_url=url)
+        try:
+            await azure.ask(asked(), 30)
+        finally:
+            await azure.close()
+
+    with ChatStub() as stub, pytest.raises(Transient) as failed:
+        granting(b"HTTP/1.1 429 X\r\nRetry-After: 17\r\nContent-Length: 0\r\nConnection: close\r\n\r\n", ask)
+    assert failed.value.retry_after_s == 17
+
+
+@pytest.mark.parametrize("lifetime", ["soon", [], -5, 0])
+def test_a_lifetime_that_says_nothing_is_for_ever(lifetime):
+    now = [0.0]
+    with ChatStub() as stub:
+        stub.token_lifetime_s = lifetime
+        run(client(stub, clock=lambda: now[0]), times=2, before=lambda number: now.__setitem__(0, number * 1e9))
+        assert len(tokens_asked_for(stub)) == 1
+
+
+def test_an_unreachable_token_server_is_named_and_may_be_asked_again():
+    url = "http://127.0.0.1:1/token"
+    with ChatStub() as stub, pytest.raises(Unreachable, match=url) as failed:
+        run(client(stub, token_url=url))
+    assert type(failed.value) is Unreachable
+    assert SECRET not in str(failed.value)
+    assert (failed.value.__cause__, failed.value.__context__) == (None, None)

@@ -181,6 +181,16 @@ def test_a_batch_that_is_not_valid_says_why():
         (b'"text"', set()),
         (b'{"custom_id": "k", "response": {"status_code": 200, "body": {"choices": []}}}', {"k"}),
         (b'{"custom_id": "k", "response": null, "error": null}', {"k"}),
+        (b'{"custom_id": "k", "response": {"status_code": Infinity}}', {"k"}),
+        (b'{"custom_id": "k", "response": {"status_code": "many"}}', {"k"}),
+        (b'{"custom_id": "k", "response": {}, "error": "text"}', {"k"}),
+        (b'{"custom_id": "k", "response": [1]}', {"k"}),
+        (b"[" * 100_000, set()),
+        (
+            b'{"custom_id": "k", "response": {"status_code": 200, "body": {"choices": [{"message": {"content": "x"}}], '
+            b'"usage": {"prompt_tokens": 1e999}}}}',
+            {"k"},
+        ),
     ],
 )
 def test_what_cannot_be_read_is_no_answer(line, kept):
@@ -192,6 +202,17 @@ def test_what_cannot_be_read_is_no_answer(line, kept):
         results = using(endpoint(stub.base_url), use)
     assert set(results) == kept
     assert all(type(result) is Transient for result in results.values())
+
+
+def test_known_secrets_are_not_kept_of_answers():
+    body = {"model": f"m {SECRET}", "choices": [{"message": {"content": f"it is {SECRET}"}, "finish_reason": "stop"}]}
+    line = {"custom_id": "k", "response": {"status_code": 200, "body": body}, "error": None}
+    with ChatStub() as stub:
+        stub.batches.files["file-1"] = ("output.jsonl", json.dumps(line).encode())
+        results = using(
+            endpoint(stub.base_url), lambda batches: batches.results(Batch("b", "completed", {}, files=("file-1",)))
+        )
+    assert results == {"k": ChatAnswer("it is ***", "stop", "m ***")}
 
 
 def test_a_line_without_usage_is_an_answer_all_the_same():
@@ -277,10 +298,14 @@ REPLIES = [
     (503, b"%s is busy" % SECRET.encode(), Transient),
     (200, b"<html>%s" % SECRET.encode(), Transient),
     (200, b"[]", Transient),
+    (200, b"[" * 100_000, Transient),
+    (200, b"{}", Transient),
+    (200, b'{"id": "b", "status": "x", "request_counts": {"completed": 1e999}}', Transient),
+    (200, b'{"id": "b", "status": "x", "errors": {"data": ["x"]}}', Transient),
 ]
 
 
-@pytest.mark.parametrize(("status", "content", "kind"), REPLIES, ids=[f"{row[0]}-{row[2].__name__}" for row in REPLIES])
+@pytest.mark.parametrize(("status", "content", "kind"), REPLIES, ids=[f"{row[0]} {row[1][:20]!r}" for row in REPLIES])
 def test_failures_have_their_kind_and_hold_no_secret(status, content, kind):
     async def reply(reader, writer):
         await reader.readuntil(b"\r\n\r\n")

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from dataclasses import replace
 
@@ -8,7 +9,7 @@ import pytest
 from pydantic import SecretStr
 
 from resources.models.breaker import Breaker
-from resources.models.caller import Caller, Figures
+from resources.models.caller import Caller
 from resources.models.chat_completions import ChatCompletions
 from resources.models.endpoints import Endpoint
 from resources.models.failures import (
@@ -18,6 +19,7 @@ from resources.models.failures import (
     Refused,
     Rejected,
     Stopping,
+    TimedOut,
     Transient,
     Unreachable,
 )
@@ -122,10 +124,10 @@ def test_latency_is_of_the_answered_attempt_and_not_of_the_wait():
 @pytest.mark.parametrize(
     ("random", "settings", "times"),
     [
-        (1.0, {"base_s": 1.0, "cap_s": 60.0}, [0, 1, 3, 7, 15]),
-        (0.5, {"base_s": 1.0, "cap_s": 60.0}, [0, 0.5, 1.5, 3.5, 7.5]),
-        (0.0, {"base_s": 1.0, "cap_s": 60.0}, [0, 0, 0, 0, 0]),
-        (1.0, {"base_s": 2.0, "cap_s": 5.0}, [0, 2, 6, 11, 16]),
+        (1.0, {}, [0, 2, 6, 14, 30, 62]),
+        (0.5, {}, [0, 1, 3, 7, 15, 31]),
+        (0.0, {}, [0, 0, 0, 0, 0, 0]),
+        (1.0, {"base_s": 1.0, "cap_s": 3.0, "attempts": 5}, [0, 1, 3, 6, 9]),
         (1.0, {"base_s": 0.0, "cap_s": 5.0, "attempts": 3}, [0, 0, 0]),
         (1.0, {"attempts": 1}, [0]),
     ],
@@ -156,7 +158,7 @@ def test_giving_up_names_the_last_failure_and_the_attempts(attempts, message):
     assert str(raised.value) == message
 
 
-@pytest.mark.parametrize(("asked_s", "second"), [(20.0, 20.0), (0.5, 1.0), (None, 1.0), (600.0, 600.0)])
+@pytest.mark.parametrize(("asked_s", "second"), [(20.0, 20.0), (0.5, 2.0), (None, 2.0), (600.0, 600.0)])
 def test_retry_after_wins_where_it_is_longer(asked_s, second):
     client = Client(Transient("HTTP 429", retry_after_s=asked_s), answer())
     assert run(caller(client).ask(REQUEST)).attempts == 2
@@ -228,6 +230,45 @@ def test_the_breaker_opens_after_failed_requests_in_a_row(script, sent):
 
     run(scenario())
     assert len(client.times) == sent
+
+
+TIMEOUT = TimedOut("box did not answer within 77 s.")
+
+
+@pytest.mark.parametrize(
+    ("script", "attempts", "sent"),
+    [
+        ([TIMEOUT], 5, 3),  # in the midst of the attempts of one request
+        ([TIMEOUT], 3, 3),  # with the last attempt: nothing is recorded as failed
+        ([answer(), TIMEOUT, TIMEOUT, answer(), TIMEOUT], 3, 7),
+        ([TIMEOUT, Transient("HTTP 503"), TIMEOUT, TIMEOUT, answer()], 5, 4),  # nothing was served
+    ],
+)
+def test_a_server_that_lets_attempts_time_out_in_a_row_is_down(script, attempts, sent):
+    client = Client(*script)
+    asking = caller(client, retry=RetrySettings(attempts=attempts), breaker=Breaker(down_after=3))
+
+    async def scenario():
+        return [result for _ in range(8) for result in await outcomes(asking)]
+
+    results = run(scenario())
+    assert {type(result) for result in results} <= {Answered, BackendDown}
+    assert len(client.times) == sent
+    assert "77 s" in str(results[-1])
+
+
+@pytest.mark.parametrize("failure", [TIMEOUT, Unreachable("refused")])
+def test_timeouts_with_answers_in_between_and_other_failures_open_nothing(failure):
+    client = Client(*[failure, failure, answer()] * 8)
+    asking = caller(client, breaker=Breaker(down_after=3))
+    assert all(isinstance(result, Answered) for _ in range(8) for result in run(outcomes(asking)))
+
+
+def test_a_server_that_hangs_is_down_after_one_timeout_of_many_requests():
+    client = Client(TIMEOUT, lasts_s=77.0)
+    results = run(outcomes(caller(client, breaker=Breaker(10), max_in_flight=16), 40))
+    assert {type(result) for result in results} == {BackendDown}
+    assert len(client.times) <= 32
 
 
 def test_a_request_that_never_gets_through_while_others_do_is_given_up():
@@ -319,7 +360,7 @@ def test_requests_in_flight_are_answered_when_the_run_ends_and_those_in_line_are
 
 def test_no_more_are_in_flight_than_allowed_and_a_wait_keeps_no_place():
     client = Client(Transient("HTTP 503"), answer(), lasts_s=1.0)
-    results = run(outcomes(caller(client, max_in_flight=1), 2))
+    results = run(outcomes(caller(client, retry=RetrySettings(base_s=1.0), max_in_flight=1), 2))
     assert [result.attempts for result in results] == [2, 1]
     assert client.most_in_flight == 1
     assert client.times == [0, 1, 2]  # the second request went out while the first waited
@@ -353,6 +394,58 @@ def test_a_failed_request_gives_its_money_back(tmp_path, failure):
     asking = caller(Client(failure), purse=purse(tmp_path, 3 * WORST))
     run(outcomes(asking, 2))
     assert free(tmp_path, 3 * WORST) == 3
+
+
+@pytest.mark.parametrize("bug", [RuntimeError("a bug"), MemoryError(), asyncio.CancelledError()])
+def test_what_is_no_failure_of_a_model_passes_through_and_its_request_may_have_been_charged(tmp_path, bug):
+    class Broken(Client):
+        async def ask(self, request, timeout_s):
+            if len(self.times) == 1:
+                self.times.append(0)
+                raise bug
+            return await super().ask(request, timeout_s)
+
+    client = Broken(answer())
+    asking = caller(client, max_in_flight=1, purse=purse(tmp_path, 3 * WORST))
+
+    async def scenario():
+        return [(await outcomes(asking))[0] for _ in range(3)]
+
+    first, second, third = run(scenario())
+    assert [type(result) for result in (first, second, third)] == [Answered, type(bug), Answered]
+    state = json.loads((tmp_path / "budget.json").read_text())
+    assert state["lost"] == pytest.approx(WORST)
+    assert state["spent"] == pytest.approx(2 * COST)
+    assert list(state["open"].values()) == [0.0]
+
+
+def test_a_run_that_ends_while_requests_are_in_flight_leaves_nothing_set_aside(tmp_path):
+    async def scenario():
+        ending = asyncio.Event()
+        asking = caller(
+            Client(answer(), lasts_s=5.0), stopping=ending.is_set, max_in_flight=3, purse=purse(tmp_path, 100 * WORST)
+        )
+        work = asyncio.create_task(outcomes(asking, 9))
+        await asyncio.sleep(7.0)
+        ending.set()
+        return await work
+
+    results = run(scenario())
+    assert [type(result) for result in results] == [Answered] * 4 + [Stopping] * 5
+    state = json.loads((tmp_path / "budget.json").read_text())
+    assert (state["lost"], list(state["open"].values())) == (0.0, [0.0])
+    assert state["spent"] == pytest.approx(4 * COST)
+
+
+def test_an_answer_that_cannot_be_counted_was_paid_for_all_the_same(tmp_path, monkeypatch):
+    def broken(*_):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("resources.models.caller.cost_usd", broken)
+    asking = caller(Client(answer()), purse=purse(tmp_path, 3 * WORST))
+    with pytest.raises(ZeroDivisionError):
+        run(asking.ask(REQUEST))
+    assert free(tmp_path, 3 * WORST) == 2
 
 
 def test_a_stopped_request_gives_its_money_back(tmp_path):
@@ -451,29 +544,42 @@ def test_a_prompt_shorter_than_estimated_lowers_no_worst_case(tmp_path):
     assert [type(result) for result in run(scenario())] == [Answered, OverBudget]
 
 
+@pytest.mark.parametrize(
+    ("script", "times"),
+    [
+        ([answer()], [0, 2, 2, 2]),
+        ([answer(None), answer()], [0, 2, 4, 4]),  # nothing is learnt from an answer without usage
+        ([Rejected("bad"), answer()], [0, 2, 4, 4]),
+        ([RuntimeError("bug"), answer()], [0, 2, 4, 4]),
+        ([Transient("HTTP 503"), answer()], [0, 4, 6, 6, 6]),
+    ],
+)
+def test_with_a_budget_requests_go_alone_until_an_answer_tells_its_tokens(tmp_path, script, times):
+    client = Client(*script, lasts_s=2.0)
+    run(outcomes(caller(client, purse=purse(tmp_path, 100 * WORST)), 4))
+    assert client.times == pytest.approx(times, abs=0.6)  # they look a few times a second
+
+
+def test_without_a_budget_all_requests_go_at_once():
+    client = Client(answer(), lasts_s=2.0)
+    run(outcomes(caller(client), 4))
+    assert client.times == [0, 0, 0, 0]
+
+
+def test_what_the_first_answer_teaches_holds_for_those_who_waited_for_it(tmp_path):
+    """The answer shows eight times the tokens estimated: of three that wait, one fits."""
+    usage = Usage(prompt_tokens=8 * ESTIMATE, completion_tokens=MAX_TOKENS)
+    each = (8 * ESTIMATE * 1.0 + MAX_TOKENS * 10.0) / 1e6
+    client = Client(answer(usage), lasts_s=2.0)
+    budget = 2 * each + WORST
+    results = run(outcomes(caller(client, purse=purse(tmp_path, budget)), 4))
+    assert sorted(type(result).__name__ for result in results) == ["Answered", "Answered", "OverBudget", "OverBudget"]
+    assert sum(result.cost_usd for result in results if isinstance(result, Answered)) <= budget
+
+
 def test_a_budget_without_a_price_is_refused(tmp_path):
     with pytest.raises(ValueError, match=r"price"):
         caller(Client(answer()), price=None, purse=purse(tmp_path, 1.0))
-
-
-@pytest.mark.parametrize("price", [PRICE, None])
-def test_figures_count_what_was_asked(price):
-    client = Client(Transient("HTTP 503"), answer(), answer(None), Refused("policy"))
-    asking = caller(client, price=price)
-
-    async def scenario():
-        for _ in range(3):
-            await outcomes(asking)
-
-    run(scenario())
-    assert asking.figures == Figures(
-        requests=4,
-        retries=1,
-        answered=2,
-        prompt_tokens=USAGE.prompt_tokens,
-        completion_tokens=USAGE.completion_tokens,
-        cost_usd=None if price is None else pytest.approx(COST + WORST),
-    )
 
 
 def test_an_answer_without_a_price_costs_an_unknown_amount():
@@ -508,7 +614,7 @@ def test_a_server_with_faults_answers_each_request_once_and_is_paid_for_each(tmp
         results = asyncio.run(outcomes_at(asking, 40))
     assert all(isinstance(result, Answered) for result in results), results
     assert dict(stub.answered) == {f"key-{number}": 1 for number in range(40)}
-    assert asking.figures.requests == sum(result.attempts for result in results) == stub.asked.total() > 40
+    assert sum(result.attempts for result in results) == stub.asked.total() > 40
     assert stub.most_in_flight <= 8
     paid = sum(result.cost_usd for result in results)
     with pytest.raises(OverBudget, match=f"{paid:.4f} are spent, 0.0000 are set aside"):

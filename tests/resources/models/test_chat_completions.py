@@ -7,6 +7,7 @@ import base64
 import contextlib
 import json
 import socket
+from dataclasses import replace
 from pathlib import Path
 
 import httpx2
@@ -25,7 +26,7 @@ from resources.models.chat_completions import (
     status_failure,
 )
 from resources.models.endpoints import Endpoint
-from resources.models.failures import BackendDown, ModelFailure, Refused, Rejected, Transient, Unreachable
+from resources.models.failures import BackendDown, ModelFailure, Refused, Rejected, TimedOut, Transient, Unreachable
 from resources.models.request import ChatRequest, Image, Message, Sampling, Text, Usage, Video
 from tests.chat_stub import REFUSAL, ChatStub, Faults, StubAnswer
 
@@ -89,6 +90,7 @@ def failure(endpoint, timeout_s=30.0, environ=None):
         (SERVER, Sampling(5, temperature=None), {"max_tokens": 5}),
         (OPENAI, SAMPLING, {"max_tokens": 99, "temperature": 0.0, "seed": 42}),
         (GPT5, SAMPLING, {"max_completion_tokens": 99}),
+        (replace(GPT5, backend="server", thinking=True), SAMPLING, {"max_completion_tokens": 99}),
         (GPT5, Sampling(7, temperature=1.0, seed=1), {"max_completion_tokens": 7, "temperature": 1.0}),
     ],
 )
@@ -214,6 +216,11 @@ def completion(message, **more):
         ({"content": "yes", "refusal": ""}, "yes", None),
         ({}, "", None),
         ({"content": [{"type": "text", "text": "a"}, {"type": "image"}, {"type": "text", "text": "b"}]}, "ab", None),
+        ({"content": 7}, "7", None),
+        ({"content": ["a", {"text": None}, {"text": 7}]}, "a7", None),
+        ({"content": "yes", "refusal": False}, "yes", None),
+        ({"refusal": {"reason": "no"}}, "", "{'reason': 'no'}"),
+        ({"refusal": ["no", 1]}, "", "['no', 1]"),
         ({"content": "<think>hm</think>yes", "reasoning_content": "hm"}, "<think>hm</think>yes", None),
     ],
 )
@@ -243,6 +250,13 @@ def test_an_answer_is_read(message, text, refusal):
             {"prompt_tokens": 5, "completion_tokens": 3, "output_tokens_details": {"reasoning_tokens": 3}},
             Usage(5, 3, 0, 3),
         ),
+        ({"prompt_tokens": 5, "completion_tokens": 3, "cached_tokens": 9}, Usage(5, 3, 5)),
+        ({"prompt_tokens": 5, "completion_tokens": 3, "cached_tokens": -1}, Usage(5, 3, 0)),
+        ({"prompt_tokens": -5, "completion_tokens": 3}, None),
+        ({"prompt_tokens": 5, "completion_tokens": -3}, None),
+        ({"prompt_tokens": 5, "completion_tokens": 3, "reasoning_tokens": -1}, None),
+        ({"prompt_tokens": 10**12, "completion_tokens": 3}, None),
+        ({"prompt_tokens": 5, "completion_tokens": 10**30}, None),
     ],
 )
 def test_usage_is_read(usage, read_as):
@@ -260,8 +274,24 @@ def test_usage_is_read(usage, read_as):
         b'{"choices": []}',
         b'{"choices": [{}]}',
         b'{"choices": [{"message": "hm"}]}',
-        b'{"choices": [{"message": {"content": 7}}]}',
-        b'{"choices": [{"message": {"content": "x"}}], "usage": {"prompt_tokens": "many"}}',
+        b'{"choices": {"0": 1}}',
+        b'{"choices": 1}',
+        *(
+            b'{"choices": [{"message": {"content": "x"}}], "usage": {"prompt_tokens": %s}}' % count
+            for count in (
+                b'"many"',
+                b"Infinity",
+                b"1e999",
+                b"NaN",
+                b"[1]",
+                b'{"a": 1}',
+                b"9" * 5000,
+            )
+        ),
+        b'{"choices": [{"message": {"content": "x"}}], "usage": [1]}',
+        b'{"choices": [{"message": {"content": "x"}}], "usage": {"prompt_tokens_details": 3}}',
+        b"[" * 100_000,
+        b'{"choices": [{"message": {"content": %s}}]}' % (b"[" * 100_000),
         b'{"error": {"message": "try later"}}',
     ],
 )
@@ -306,7 +336,7 @@ def test_spoilt_answers_are_answers(transport, fault, text, finish_reason, refus
         ("forbidden", BackendDown, "which models it may use"),
         ("no_model", BackendDown, "models.aliases.<alias>.model"),
         ("policy", Refused, "content management policy"),
-        ("hang", Unreachable, "did not answer within 0.2 s"),
+        ("hang", TimedOut, "did not answer within 0.2 s"),
         ("reset", Unreachable, "did not answer"),
         ("drop", Unreachable, "did not answer"),
         ("garbage", Transient, "cannot be read: '<html>"),
@@ -334,6 +364,19 @@ def test_other_secrets_of_the_environment_are_not_shown():
     with ChatStub(answer=lambda body: "", faults="unauthorized") as stub:
         failed = failure(at(stub.base_url, api_key=SecretStr("plain-old-key")), environ={"NVIDIA_API_KEY": "Incorrect"})
     assert str(failed).count("***") == 2
+
+
+def test_known_secrets_are_not_kept_of_answers(transport):
+    def echo(body):
+        return StubAnswer(f'{{"a": "{SECRET}, and the bearer of news"}}', model=f"m-{SECRET}", finish_reason=SECRET)
+
+    with ChatStub(answer=echo) as stub:
+        [answer] = run(at(stub.base_url), asked())
+    assert answer.text == '{"a": "***, and the bearer of news"}'
+    assert (answer.model, answer.finish_reason) == ("m-***", "***")
+    with ChatStub(answer=lambda body: StubAnswer(None, refusal=f"no {SECRET} and no other-secret")) as stub:
+        [answer] = run(at(stub.base_url), asked(), environ={"NVIDIA_API_KEY": "other-secret"})
+    assert answer.refusal == "no *** and no ***"
 
 
 def test_a_long_wait_is_passed_on(transport):
@@ -377,6 +420,9 @@ def test_retry_after_is_read(headers, wait_s):
         (422, {"detail": [{"loc": ["body", "seed"]}]}, Rejected, "seed"),
         (413, {"error": "too large"}, Rejected, "413: too large"),
         (413, [], Rejected, "413"),
+        (500, "[" * 100_000, Transient, "500"),
+        (400, '{"error": {"message": %s}}' % ("[" * 100_000), Rejected, "400"),
+        (429, '{"error": {"message": 7, "code": Infinity}}', Transient, "429: 7"),
         (404, {"detail": "Not Found"}, BackendDown, "LOCAL_OPENAI_BASE_URL"),
         (401, "", BackendDown, "LOCAL_OPENAI_API_KEY"),
         (302, "", Rejected, "302"),
@@ -427,19 +473,44 @@ def test_a_refused_connection_is_told_from_a_silent_one(transport):
         refused = failure(at(url))
     with port(listening=True) as url:
         silent = failure(at(url), timeout_s=0.2)
-    assert (type(refused), type(silent)) == (Unreachable, Unreachable)
+    assert (type(refused), type(silent)) == (Unreachable, TimedOut)
     assert "Connect" in str(refused)
     assert "within 0.2 s" in str(silent)
 
 
-@pytest.mark.parametrize(("kind", "limit_s"), [("ConnectTimeout", 10), ("ReadTimeout", 600)])
-def test_connections_have_a_shorter_limit_than_answers(kind, limit_s):
+@pytest.mark.parametrize(
+    ("kind", "limit_s", "failed_as"), [("ConnectTimeout", 10, Unreachable), ("ReadTimeout", 600, TimedOut)]
+)
+def test_connections_have_a_shorter_limit_than_answers(kind, limit_s, failed_as):
     timed_out = getattr(httpx2, kind)("")
     timed_out.__cause__ = TimeoutError()
     error = openai.APITimeoutError(httpx2.Request("POST", "http://box:8000/v1"))
     error.__cause__ = timed_out
     failed = failure_of(error, SERVER, 600.0, shortened)
+    assert type(failed) is failed_as
     assert str(failed) == f"http://box:8000/v1 did not answer within {limit_s} s."
+
+
+@contextlib.contextmanager
+def full_port():
+    """A local port whose queue of connections is full, so that connecting takes for ever."""
+    with contextlib.ExitStack() as held:
+        server = held.enter_context(socket.socket())
+        server.bind(("127.0.0.1", 0))
+        server.listen(0)
+        for _ in range(4):
+            waiting = held.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(server.getsockname())
+        yield f"http://127.0.0.1:{server.getsockname()[1]}/v1"
+
+
+def test_a_connection_that_is_never_made_is_no_timeout_of_the_request(transport, monkeypatch):
+    monkeypatch.setattr(chat_completions, "_CONNECT_S", 0.2)
+    with full_port() as url:
+        failed = failure(at(url))
+    assert type(failed) is Unreachable
+    assert "within 0.2 s" in str(failed)
 
 
 async def _replying(content, ask, end=True):
@@ -507,19 +578,47 @@ def test_a_server_that_is_there_is_reachable(transport):
         assert [seen.path for seen in stub.requests] == ["/v1/models"]
 
 
-@pytest.mark.parametrize("status", [b"503 Busy", b"405 Method Not Allowed"])
-def test_a_busy_server_or_one_without_a_list_is_reachable(status):
-    asyncio.run(_replying(b"HTTP/1.1 %s\r\nContent-Length: 0\r\n\r\n" % status, _looked_at))
+NO_MONEY = b'{"error": {"code": "insufficient_quota"}}'
 
 
-def test_a_server_that_is_not_there_is_named_with_the_mend(transport):
-    with port(listening=False) as url, pytest.raises(BackendDown, match=r"Start the server, or set .*base_url") as down:
+@pytest.mark.parametrize(
+    "reply",
+    [
+        b"503 Busy\r\nContent-Length: 0\r\n\r\n",
+        b"404 Not Found\r\nContent-Length: 0\r\n\r\n",
+        b"405 Method Not Allowed\r\nContent-Length: 0\r\n\r\n",
+        b"429 Too Many\r\nRetry-After: 999\r\nContent-Length: %d\r\n\r\n%s" % (len(NO_MONEY), NO_MONEY),
+        b"200 OK\r\nContent-Length: 6\r\n\r\n<html>",
+        b"200 OK\r\nContent-Length: 9999\r\n\r\ncut off",
+        b"",
+    ],
+)
+def test_a_server_that_says_anything_or_breaks_off_is_reachable(transport, reply):
+    asyncio.run(_replying(b"HTTP/1.1 " * bool(reply) + reply, _looked_at))
+
+
+def test_a_server_that_takes_its_time_is_reachable(transport, monkeypatch):
+    monkeypatch.setattr(chat_completions, "_REACHABLE_S", 0.2)
+    with port(listening=True) as url:
+        asyncio.run(_looked_at(url))
+
+
+@contextlib.contextmanager
+def no_such_host():
+    yield "http://nowhere.invalid/v1"
+
+
+@pytest.mark.parametrize("nowhere", [lambda: port(listening=False), full_port, no_such_host])
+def test_a_server_that_is_not_there_is_named_with_the_mend(transport, nowhere, monkeypatch):
+    monkeypatch.setattr(chat_completions, "_REACHABLE_S", 0.2 if nowhere is full_port else 5.0)
+    with nowhere() as url, pytest.raises(BackendDown, match=r"Start the server, or set .*base_url") as down:
         asyncio.run(_looked_at(url))
     assert url in str(down.value)
     assert (down.value.__cause__, down.value.__context__) == (None, None)
 
 
-@pytest.mark.parametrize("status", [b"401 Unauthorized", b"404 Not Found"])
-def test_wrong_keys_and_urls_are_found_early(status):
-    with pytest.raises(BackendDown, match=status[:3].decode()):
+@pytest.mark.parametrize("status", [b"401 Unauthorized", b"403 Forbidden"])
+def test_wrong_keys_are_found_early(transport, status):
+    with pytest.raises(BackendDown, match=status[:3].decode()) as down:
         asyncio.run(_replying(b"HTTP/1.1 %s\r\nContent-Length: 0\r\n\r\n" % status, _looked_at))
+    assert (down.value.__cause__, down.value.__context__) == (None, None)

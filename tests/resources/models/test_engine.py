@@ -14,7 +14,7 @@ from PIL import Image as Pictures
 
 from resources.models.endpoints import Endpoint
 from resources.models.engine import Engine, conversation, engine_args, media
-from resources.models.failures import BackendDown, Rejected, Transient, Unreachable
+from resources.models.failures import BackendDown, Rejected, TimedOut, Transient
 from resources.models.request import ChatRequest, Image, Message, Sampling, Text, Usage, Video
 from tests.vllm.pictures import FRAMES, HEIGHT, WIDTH, mp4
 
@@ -247,7 +247,7 @@ def test_an_aborted_request_may_be_asked_again(finish_reason):
 def test_a_late_answer_is_given_up_and_its_computation_ended():
     vllm = Vllm("hangs")
     (failure,) = asked(vllm, request(), timeout_s=0.05)
-    assert isinstance(failure, Unreachable)
+    assert isinstance(failure, TimedOut)
     assert vllm.abandoned == 1
 
 

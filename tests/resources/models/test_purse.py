@@ -91,7 +91,7 @@ def left(path, budget=10.0):
             probe.reserve((cents + 1) / 100)
         except OverBudget:
             return cents / 100
-        probe.release((cents + 1) / 100)
+        probe.settle((cents + 1) / 100, 0.0)
         cents += 1
 
 
@@ -146,11 +146,14 @@ def test_settling_frees_what_was_not_spent(path, actual, expected):
     assert left(path, 1.0) == expected
 
 
-def test_release_gives_all_back(path):
+def test_what_is_lost_stays_lost_once_the_journals_are_added_up_again(path):
     purse = Purse(path, 1.0, Ledger())
     purse.reserve(0.6)
-    purse.release(0.6)
-    assert left(path, 1.0) == 1.0
+    purse.lose(0.6)
+    assert left(path, 1.0) == 0.4
+    held_by_nobody = json.loads(path.read_text()) | {"open": {}}
+    path.write_text(json.dumps(held_by_nobody))
+    assert left(path, 1.0) == 0.4
 
 
 def test_a_raised_budget_holds_at_once(path):
@@ -182,8 +185,10 @@ def test_the_journals_are_added_up_once(path):
         b'{"spent": NaN, "open": {"1:1": 0}}',
         b'{"spent": 0, "open": {"x:1": 0}}',
         b'{"spent": 0, "open": {"-1:1": 0}}',
+        b'{"spent": 0, "lost": "x", "open": {}}',
+        b'{"spent": 0, "lost": NaN, "open": {}}',
         b'{"spent": 0, "open": {}}',
-        b'{"spent": 0, "open": {"999999999:1": 0.5}}',
+        b'{"spent": 0, "lost": 0, "open": {"999999999:1": 0.0}}',
     ],
 )
 def test_a_file_that_is_broken_or_held_by_nobody_is_rebuilt_from_the_journals(path, content):
@@ -206,14 +211,14 @@ def test_what_another_process_sets_aside_counts(path, other):
     assert left(path) == 5.0
 
 
-def test_of_a_killed_process_what_was_set_aside_counts_as_spent_while_others_live(path, other):
+def test_of_a_killed_process_what_was_set_aside_is_lost_while_others_live(path, other):
     holding(other, 1.0)
     killed = holding(other, 4.0)
     killed.kill()
     killed.wait()
     assert left(path) == 4.0
     state = json.loads(path.read_text())
-    assert state["spent"] == pytest.approx(5.0)
+    assert (state["spent"], state["lost"]) == (pytest.approx(1.0), pytest.approx(4.0))
     assert f"{killed.pid}:" not in str(state["open"])
 
 
@@ -222,24 +227,64 @@ def test_a_killed_process_that_nobody_reaped_is_dead(path, other):
     killed.kill()
     os.waitid(os.P_PID, killed.pid, os.WEXITED | os.WNOWAIT)
     purse = Purse(path, 10.0, Ledger(2.0))
-    purse.reserve(8.0)
+    purse.reserve(4.0)
+    with pytest.raises(OverBudget):
+        purse.reserve(0.01)
 
 
-def test_once_all_are_dead_the_journals_alone_count(path, other):
+def test_once_all_are_dead_the_journals_count_and_what_the_dead_had_set_aside(path, other):
     for process in [holding(other, 4.0), holding(other, 3.0)]:
         process.kill()
         process.wait()
     ledger = Ledger(2.5)
     Purse(path, 10.0, ledger).reserve(0.0)
     assert ledger.asked == 1
-    assert left(path) == 7.5
+    assert left(path) == 0.5
+
+
+def test_the_message_tells_of_what_is_lost_and_deleting_the_file_forgets_it(path, other):
+    killed = holding(other, 4.0)
+    killed.kill()
+    killed.wait()
+    purse = Purse(path, 10.0, Ledger(2.0))
+    with pytest.raises(OverBudget) as raised:
+        purse.reserve(5.0)
+    for piece in ("6.0000 are spent, 0.0000 are set aside", "4.0000 were set aside", f"delete {path} to forget them"):
+        assert piece in str(raised.value)
+    path.unlink()
+    purse.reserve(8.0)
+    with pytest.raises(Crowded) as crowded:
+        purse.reserve(5.0)
+    assert "delete" not in str(crowded.value)
+
+
+def test_a_process_that_ended_in_order_leaves_nothing(path, other):
+    process = other(SPENDS)
+    process.stdout.readline()
+    process.kill()
+    process.wait()
+    assert left(path) == 10.0
+    assert json.loads(path.read_text())["lost"] == 0.0
+
+
+def test_fractions_of_a_cent_leave_no_rest(path):
+    purse = Purse(path, 1.0, Ledger())
+    amounts = [0.1, 0.2, 0.3, 0.07]
+    for amount in amounts:
+        purse.reserve(amount)
+    for amount in amounts:
+        purse.settle(amount, 0.0)
+    assert list(json.loads(path.read_text())["open"].values()) == [0.0]
 
 
 def test_a_process_that_got_the_number_of_a_dead_one_is_another(path):
     path.parent.mkdir()
     path.write_text(json.dumps({"spent": 9.0, "open": {f"{os.getpid()}:1": 0.5}}))
     ledger = Ledger(1.0)
-    Purse(path, 10.0, ledger).reserve(9.0)
+    purse = Purse(path, 10.0, ledger)
+    purse.reserve(8.5)
+    with pytest.raises(OverBudget):
+        purse.reserve(0.01)
     assert ledger.asked == 1
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from resources.models.aliases import model_of
 from resources.models.endpoints import resolve
-from resources.models.redaction import CREDENTIALS, redact, secrets_in
+from resources.models.redaction import CREDENTIALS, answer_redactor, redact, secrets_in
 from resources.settings.models import ModelsSettings
 
 SECRET = 'p/ss+w"rd~1&é'
@@ -72,6 +72,23 @@ def test_a_secret_within_longer_base64_is_masked(user):
 
 def test_a_secret_that_holds_another_is_masked_whole():
     assert redact("key=abcdefgh;key=abcd", ["abcd", "abcdefgh"]) == "key=***;key=***"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("it said my-own-key twice: my-own-key", "it said *** twice: ***"),
+        ("the local bus, a bearer of sk-signs", None),  # a key of four characters, and what only looks like one
+    ],
+)
+def test_of_answers_only_known_secrets_are_masked_and_no_words(text, expected):
+    assert answer_redactor(["my-own-key", "local", "bus"])(text) == (text if expected is None else expected)
+    assert answer_redactor([])(text) == text
+
+
+@pytest.mark.parametrize("form", [SECRET, json.dumps(SECRET)[1:-1], quote(SECRET)])
+def test_of_answers_secrets_are_masked_in_every_form(form):
+    assert answer_redactor([SECRET])(f'{{"text": "{form}"}}') == '{"text": "***"}'
 
 
 @pytest.mark.parametrize(
