@@ -82,6 +82,12 @@ def plan_retry(workspace: Workspace, chunk: str, retry: tuple[LabelStatus, ...],
     statuses = set(store.read_table(schemas.RAW_COC, chunk, labeler=labeler)["status"].to_list())
     if statuses.isdisjoint(retry):
         return ChunkPlan(chunk, (), tuple(selected))
+    work = Work(workspace, STAGES_BY_NAME["raw_coc"], chunk)
+    if not standing(work).is_fresh(work):
+        raise StageError(
+            f"The labels of chunk {chunk} are out of date (prompt, settings, data, or an unfinished run), so --retry "
+            "would ask more than those. Run the same command without --retry first."
+        )
     due = tuple(
         stage.name
         for stage in STAGES
@@ -102,15 +108,24 @@ def run_plans(
     """Runs each plan as one Dagster run, `jobs` of them at a time, a process each (this one where jobs is 1)."""
     due = [plan for plan in plans if plan.due]
     run = _run_name()
-    with _only_run_on(settings):
+    with only_run_on(settings):
         if jobs == 1 or len(due) < 2:
             worker = Worker(Workspace(settings, on_progress), run)
             for plan in due:
                 on_result(worker.run(plan, force))
             return
-        workspace = Workspace(settings, processes=min(jobs, len(due)))
+        jobs = min(jobs, len(due))
+        workspace = Workspace(settings, processes=min(jobs, _places(settings) or jobs))
         with _heard(on_progress) as saying:
-            _run_in_processes(workspace, run, saying, due, force, on_result)
+            _run_in_processes(workspace, jobs, run, saying, due, force, on_result)
+
+
+def _places(settings: Settings) -> int | None:
+    """How many chunks the pool of model labelers lets through at a time; None where nothing bounds them."""
+    with open_instance(settings.store) as instance:
+        storage = instance.event_log_storage
+        limits = {pool.name: pool.limit for pool in storage.get_pool_limits()}
+        return limits.get(settings.models.pool) or storage.get_pool_config().default_pool_limit
 
 
 @contextmanager
@@ -138,13 +153,14 @@ def _heard(on_progress: Callable[[str, str, int, int, str], None] | None) -> Ite
 
 def _run_in_processes(
     workspace: Workspace,
+    jobs: int,
     run: str,
     saying: Any,
     due: Sequence[ChunkPlan],
     force: bool,
     on_result: Callable[[ChunkResult], None],
 ) -> None:
-    pool = ProcessPoolExecutor(workspace.processes, get_context("spawn"), _start_worker, (workspace, run, saying))
+    pool = ProcessPoolExecutor(jobs, get_context("spawn"), _start_worker, (workspace, run, saying))
     try:
         chunks = {pool.submit(_run_in_worker, plan, force): plan.chunk for plan in due}
         for future in as_completed(chunks):
@@ -293,8 +309,8 @@ def _owner() -> str:
 
 
 @contextmanager
-def _only_run_on(settings: Settings) -> Iterator[None]:
-    """One `coc run` a store at a time; runs that a killed one left open are closed."""
+def only_run_on(settings: Settings) -> Iterator[None]:
+    """One `coc run` or `coc judge` a store at a time; runs that a killed one left open are closed."""
     import fcntl
 
     home = prepare_instance(settings.store)

@@ -227,6 +227,29 @@ def test_what_is_invalid_is_asked_again_on_request_and_nothing_else(coc: Run, st
     assert labels(store).join(kept, on="label_id", how="semi").equals(kept)
 
 
+def test_retry_wants_labels_that_are_up_to_date(
+    coc: Run, store: Store, stub: ChatStub, tmp_path: Path, capsys: Any
+) -> None:
+    stub.faults = Faults(["policy"], 1.0)
+    assert coc("--select", "raw_coc") == 0
+    asked = stub.asked.total()
+    (tmp_path / "prompts").mkdir()
+    (tmp_path / "prompts" / "see.yaml").write_text("version: 2\nsystem: Look anew.\n")
+    new = {"labels": {"vlm": {"prompts": str(tmp_path / "prompts")}}}
+    assert coc("--select", "raw_coc", "--retry", "refused", **new) == 2
+    assert "out of date" in capsys.readouterr().err
+    assert stub.asked.total() == asked
+
+
+def test_a_server_that_rejects_everything_leaves_no_labels(coc: Run, store: Store, stub: ChatStub) -> None:
+    stub.faults = Faults(["bad_request"], 1.0)
+    assert coc("--select", "raw_coc") == 1
+    assert read_journal(store.journal_path("0000", "stub")).entries == {}
+    stub.faults = Faults([], 0.0)
+    assert coc("--select", "raw_coc") == 0
+    assert statuses(store) == {"ok": keyframes(store)}
+
+
 def test_a_refusal_is_a_state_and_never_a_label(coc: Run, store: Store, stub: ChatStub) -> None:
     stub.faults = Faults(["policy"], 1.0)
     assert coc() == 0

@@ -44,7 +44,7 @@ def test_an_answer_cut_off_says_so(outcomes):
         ("too many", "Rejected", "16 image"),
         ("too long", "Rejected", "8192 tokens"),
         ("no schema", "Rejected", "nonsense"),
-        ("too slow", "Unreachable", "0.001 s"),
+        ("too slow", "TimedOut", "0.001 s"),
     ],
 )
 def test_what_cannot_be_answered_fails_by_its_kind(outcomes, name, failure, words):

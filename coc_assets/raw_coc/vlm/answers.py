@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from coc_assets.raw_coc.vlm.lenient import UnreadableAnswer, clean, forbidden, looks_refused, read_json
-from coc_assets.raw_coc.vlm.locality import unsupported
+from coc_assets.raw_coc.vlm.locality import mentions, unsupported, unsupported_additions
 from resources import schemas
 
 MOST_COMPONENTS = 8
@@ -23,10 +23,11 @@ SIDED = frozenset({"lane_change", "turn", "in_lane_nudge", "out_of_lane_nudge"})
 
 def _cleaned(text: str) -> str:
     """Text as it goes into labels; trainers read some tokens as commands, so those are refused."""
-    token = forbidden(text)
+    cleaned = clean(text)
+    token = forbidden(cleaned)  # cleaning takes invisible characters out, and so may put a token together
     if token:
         raise ValueError(f"the text holds {token!r}, which must not be in it")
-    return clean(text)
+    return cleaned
 
 
 def _said(text: str) -> str:
@@ -160,6 +161,19 @@ def read_text(returned: Returned) -> str:
     return returned.text
 
 
+def require_seen(components: Sequence[SeenComponent], history_frames: int) -> None:
+    """Every component is visible in the history.
+
+    Raises:
+        Unusable: one is first seen after it.
+    """
+    late = [component.phrase for component in components if component.first_frame > history_frames]
+    if late:
+        raise Unusable(
+            f"{'; '.join(late)}: first seen after history frame {history_frames}, so it cannot be a cause; leave it out"
+        )
+
+
 def require_causes(answer: DecisionAnswer, components: Sequence[SeenComponent]) -> None:
     """The causes are components of pass 1, a sided move has its side, and the words speak of nothing else.
 
@@ -171,9 +185,9 @@ def require_causes(answer: DecisionAnswer, components: Sequence[SeenComponent]) 
         raise Unusable(f"causes name {unknown}, but there are {len(components)} numbered components")
     if answer.lateral_decision in SIDED and answer.lateral_direction == "none":
         raise Unusable(f"{answer.lateral_decision} needs lateral_direction left or right")
-    strange = unsupported(
-        texts_of(answer), [*supports_of(components), *(added.phrase for added in answer.route_and_rules)]
-    )
+    added, seen = [item.phrase for item in answer.route_and_rules], supports_of(components)
+    naming = [phrase for phrase in added if mentions(phrase)]  # what names no thing supports none
+    strange = unsupported_additions(added, seen) or unsupported(texts_of(answer), [*seen, *naming])
     if strange:
         raise Unusable(
             f"the text speaks of {', '.join(strange)}, which none of the numbered components shows; "

@@ -23,22 +23,29 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMappi
 from dataclasses import dataclass, field
 from functools import partial
 from tempfile import TemporaryFile
-from typing import IO, Protocol, TypeVar
+from typing import IO, Any, Protocol, TypeVar
 
 from coc_assets.raw_coc.records import canonical_json
 from coc_assets.raw_coc.vlm.conversation import Question, advance
-from coc_assets.raw_coc.vlm.labelling import Prepared, Report, answer_fields, now, request_of
+from coc_assets.raw_coc.vlm.labelling import (
+    Prepared,
+    Report,
+    answer_fields,
+    ending_of,
+    entry_of,
+    now,
+    request_of,
+)
 from coc_assets.raw_coc.vlm.media import ChunkMedia
 from coc_assets.raw_coc.vlm.view import KeyframeView
 from coc_assets.sources.video import VideoError
 from resources.journal import BatchEvent, Entry, JournalContent, Line, Outcome
-from resources.models.batches import ENDED, OPENAI_LIMITS, Batch, Batches, FileLimits, Results
+from resources.models.batches import ENDED, GONE, OPENAI_LIMITS, Batch, Batches, BatchGone, FileLimits, Results
 from resources.models.failures import (
     BackendDown,
     GaveUp,
     ModelFailure,
     OverBudget,
-    Refused,
     Rejected,
     Stopping,
     Transient,
@@ -446,6 +453,11 @@ class _Asking:
             try:
                 seen = await self._batches.look(batch.batch_id)
                 results = await self._batches.results(seen) if seen.ended else None
+            except BatchGone:
+                if not self._models.forget_batches:
+                    raise
+                await self._forget(batch)
+                continue
             except Transient as failure:
                 self._misses += 1
                 wait_s = self._back_off_s(failure, self._misses, self._retry.down_after)
@@ -456,6 +468,13 @@ class _Asking:
             if results is not None:
                 await self._settle(batch, seen, results)
         self._say()
+
+    async def _forget(self, batch: _UnderWay) -> None:
+        """Gives a batch up that the provider does not know any more: what it asked is asked anew."""
+        await self._journal.append(BatchEvent(batch_id=batch.batch_id, state=GONE))
+        self._till.write_off(batch.held_usd)
+        del self._under_way[batch.batch_id]
+        self._held_back = False
 
     def _note(self, batch: _UnderWay, seen: Batch) -> None:
         batch.served = seen.served
@@ -536,32 +555,18 @@ class _Asking:
         attempts = self._tries.get(key, 0) + 1
         taken = answer_fields(Answered(answer, attempts, 0.0, cost)) | {"latency_s": None, "batch_id": batch.batch_id}
         if question is not None:
-            return self._entry(question, "answered").model_copy(update=taken)
+            return self._entry(question, "answered", **taken)
         told = {"backend": self._backend, "run": self._run, "answered_at": now()}
-        unasked = Entry(key=UNASKED + key, keyframe_id="", step="unasked", outcome="answered")
-        return unasked.model_copy(update={**taken, **told})
+        return Entry(key=UNASKED + key, keyframe_id="", step="unasked", outcome="answered", **taken, **told)
 
     def _failed(self, question: Question, failure: ModelFailure, tries: int, batch_id: str | None = None) -> Entry:
         if isinstance(failure, Transient):
             failure = GaveUp(f"Gave up after {tries} batch{'es' if tries > 1 else ''}; the last: {failure}")
-        outcome, word = next(said for kind, said in _ENDINGS.items() if isinstance(failure, kind))
-        update = {"attempts": tries, "batch_id": batch_id}
-        return self._entry(question, outcome, f"{word}: {failure}").model_copy(update=update)
+        outcome, reason = ending_of(failure)
+        return self._entry(question, outcome, reason, attempts=tries, batch_id=batch_id)
 
-    def _entry(self, question: Question, outcome: Outcome, reason: str | None = None) -> Entry:
-        return Entry(
-            key=question.key,
-            keyframe_id=question.keyframe_id,
-            step=question.step,
-            round=question.round,
-            outcome=outcome,
-            backend=self._backend,
-            asked_model=self._prepared.plan.asked_model,
-            prompt_version=question.prompt_version,
-            reason=reason,
-            answered_at=now(),
-            run=self._run,
-        )
+    def _entry(self, question: Question, outcome: Outcome, reason: str | None = None, **answer: Any) -> Entry:
+        return entry_of(question, self._prepared, outcome, self._backend, self._run, reason, **answer)
 
     async def _keep(self, entries: Sequence[Entry]) -> None:
         for start in range(0, len(entries), _AT_ONCE):
@@ -616,12 +621,3 @@ class _Asking:
         spend = f", ${self._till.spent_usd:.2f}" if self._till.spent_usd else ""
         note = f"{len(self._under_way)} batches under way, {served} of {asked} requests served{written}{spend}"
         self._report(total - len(self._left), total, note)
-
-
-_ENDINGS: Mapping[type[ModelFailure], tuple[Outcome, str]] = {
-    OverBudget: ("over_budget", "over_budget"),
-    Refused: ("refused", "refused_by_provider"),
-    Rejected: ("error", "request_failed"),
-    GaveUp: ("error", "request_failed"),
-}
-"""What becomes of a request that failed for good, and the countable word that its reason begins with."""

@@ -6,7 +6,7 @@ asks only the questions that it changes. `Conversation` is the same for one who 
 
 Steps: `see` (history frames only) → `decide` (all frames) → `repair`, where the decision contradicts the recorded lane
 manoeuvres. In one-pass mode `single` takes the place of the first two; models that answer in free text have `reason`
-alone. An unusable answer is asked for once more with what is wrong in it.
+alone, with the history frames. An unusable answer is asked for once more with what is wrong in it.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ from coc_assets.raw_coc.vlm.answers import (
     read_answer,
     read_text,
     require_causes,
+    require_seen,
     supports_of,
 )
 from coc_assets.raw_coc.vlm.contradiction import LateralPrior, contradiction, lateral_prior
@@ -45,6 +46,7 @@ from resources.models.request import Role
 from resources.settings.labels import VlmSettings
 
 Shown = Literal["history", "all"]
+CAPTIONS = 1  # raised when the words between the frames change (media.py)
 _QUOTED = 4_000  # of an unusable answer, characters that the model is shown again
 _LONGEST = 8_192  # tokens up to which a cut-off answer may grow when asked again
 Value = TypeVar("Value")
@@ -81,7 +83,8 @@ class Plan:
     def parameters(self) -> str:
         """Canonical JSON of what shapes the labels besides the prompts."""
         shape = {name: value for name, value in self.model_shape.items() if name != "alias"}
-        return canonical_json({**shape, "passes": self.passes, "repair": self.repairs, **self.picture})
+        asked = {"passes": self.passes, "repair": self.repairs, "most_components": self.vlm.most_components}
+        return canonical_json({**shape, **asked, **self.picture})
 
     @property
     def repairs(self) -> bool:
@@ -91,7 +94,7 @@ class Plan:
     def picture(self) -> dict[str, Any]:
         """How frames are encoded."""
         quality = {"crf": self.vlm.video_crf} if self.media == "video" else {"jpeg_quality": self.vlm.jpeg_quality}
-        return {"media": self.media, "image_height": self.vlm.image_height, **quality}
+        return {"media": self.media, "captions": CAPTIONS, "image_height": self.vlm.image_height, **quality}
 
     @cached_property
     def shape(self) -> dict[str, Any]:
@@ -237,9 +240,9 @@ class _Course:
         if self._plan.free_text:
             return (yield from self._label_of_text())
         if self._plan.passes == 1:
-            single = yield from self._ask("single", whole_told(self._view), "all", SingleAnswer, _complete_single)
+            single = yield from self._ask("single", whole_told(self._view), "all", SingleAnswer, self._require_single)
             return (yield from self._checked(single, single.components))
-        seen = yield from self._ask("see", history_told(self._view), "history", SeenAnswer, lambda answer: None)
+        seen = yield from self._ask("see", history_told(self._view), "history", SeenAnswer, self._require_seen)
         told = f"{numbered(supports_of(seen.components))}\n\n{whole_told(self._view)}"
         decision = yield from self._ask(
             "decide", told, "all", DecisionAnswer, lambda answer: require_causes(answer, seen.components)
@@ -250,7 +253,7 @@ class _Course:
         return self._record(status=ended.status, reason=ended.reason)
 
     def _label_of_text(self) -> Asking[LabelRecord]:
-        reading = yield from self._ask_text("reason", whole_told(self._view))
+        reading = yield from self._ask_text("reason", history_told(self._view))
         return self._record(
             scenario=reading.scenario,
             longitudinal_decision=reading.longitudinal_decision,
@@ -310,9 +313,9 @@ class _Course:
         return (*seen, *more)
 
     def _seen(self, component: SeenComponent, rank: int) -> Component:
-        """With the time at which it was seen; a frame number beyond the history is none of its frames."""
+        """With the time at which it was seen, as far as the history goes."""
         last = len(self._view.history) - 1
-        first, final = sorted((min(component.first_frame - 1, last), min(component.last_frame - 1, last)))
+        first, final = sorted((component.first_frame - 1, min(component.last_frame - 1, last)))
         return Component(
             rank=rank,
             category=component.category,
@@ -344,7 +347,14 @@ class _Course:
                 raise Unusable("it names no driving decision")
             return reading
 
-        return (yield from self._answer(step, told, "all", read))
+        return (yield from self._answer(step, told, "history", read))
+
+    def _require_seen(self, answer: SeenAnswer | SingleAnswer) -> None:
+        require_seen(answer.components, len(self._view.history))
+
+    def _require_single(self, answer: SingleAnswer) -> None:
+        self._require_seen(answer)
+        require_causes(answer, answer.components)
 
     def _try(
         self, step: Step, told: str, shown: Shown, model: type[Answer], require: Callable[[Answer], None]
@@ -441,10 +451,6 @@ class _Course:
             responses=tuple(_response(entry) for entry in used),
             **said,
         )
-
-
-def _complete_single(answer: SingleAnswer) -> None:
-    require_causes(answer, answer.components)
 
 
 def _contradicts(prior: LateralPrior | None, decision: DecisionAnswer) -> str | None:

@@ -42,7 +42,6 @@ from resources.models.purse import Purse
 from resources.models.redaction import redact, secrets_in
 from resources.models.request import ModelClient
 from resources.settings import Settings, SettingsError
-from resources.settings.models import ModelSettings
 
 Progress = Callable[[int, int, str], None]
 _MEDIA_FOLDER = "media"
@@ -100,9 +99,9 @@ class AskingProcess:
     def leave(self) -> None:
         """Lets the child go: it sends nothing more, keeps the answers still to come, and ends by itself."""
         child, self._child = self._child, None
-        if child is not None and child.stdin is not None:
+        for pipe in (child.stdin, child.stdout) if child is not None else ():
             with contextlib.suppress(BrokenPipeError):
-                child.stdin.close()
+                pipe.close()  # type: ignore[union-attr]  # both are pipes
 
     def _running(self) -> subprocess.Popen[str]:
         if self._child is None or self._child.poll() is not None:
@@ -172,7 +171,7 @@ class _Asker:
         self._loop = loop
         self._up = up
         self._parent_gone = parent_gone
-        self._open: tuple[Endpoint, ModelSettings, ModelClient] | None = None
+        self._open: _Open | None = None
 
     def outcome(self, job: Job) -> dict[str, Any]:
         """Labels the chunk and says how it ended, in a message without secrets."""
@@ -187,7 +186,7 @@ class _Asker:
                 if workspace.settings.models.batch:
                     self._loop.run(chunk.label_by_batch())
                 else:
-                    self._loop.run(chunk.label(self._client(endpoint, prepared.model.settings)))
+                    self._loop.run(chunk.label(self._opened(chunk)))
         except Stopping:
             return {"failed": "The run is ending."}
         except (BackendDown, SettingsError, StageError, ValueError, OSError) as error:
@@ -198,14 +197,49 @@ class _Asker:
 
     def close(self) -> None:
         if self._open is not None:
-            self._loop.run(self._open[2].close())
+            self._loop.run(self._open.client.close())
             self._open = None
 
-    def _client(self, endpoint: Endpoint, settings: ModelSettings) -> ModelClient:
-        if self._open is None or self._open[:2] != (endpoint, settings):
-            self.close()
-            self._open = (endpoint, settings, open_client(endpoint, settings, os.environ))
-        return self._open[2]
+    def _opened(self, chunk: _Chunk) -> _Open:
+        """Client and caller of the last chunk, unless something else is asked or the backend counted as down."""
+        if self._open is not None and self._open.serves(chunk):
+            return self._open
+        self.close()
+        self._open = _Open(chunk, open_client(chunk.endpoint, chunk.prepared.model.settings, os.environ))
+        return self._open
+
+
+class _Open:
+    """A client, and the pace, estimates and failures in a row of one backend, which outlast a chunk."""
+
+    def __init__(self, chunk: _Chunk, client: ModelClient) -> None:
+        own, models = chunk.prepared.model.settings, chunk.workspace.settings.models
+        self.client = client
+        self.in_flight = max(1, (own.max_in_flight or 16) // chunk.job.processes)
+        self._made_for = _shaped_by(chunk)
+        self._breaker = Breaker(models.retry.down_after)
+        requests, tokens = chunk.share(own.requests_per_minute), chunk.share(own.tokens_per_minute)
+        self.caller = Caller(
+            client,
+            own,
+            models.retry,
+            Pacer(self.in_flight, requests, tokens, time.monotonic),
+            self._breaker,
+            chunk.purse,
+            stopping=chunk.parent_gone.is_set,
+        )
+
+    def serves(self, chunk: _Chunk) -> bool:
+        try:
+            self._breaker.check()
+        except BackendDown:
+            return False  # the next chunk looks for itself whether it still is
+        return self._made_for == _shaped_by(chunk)
+
+
+def _shaped_by(chunk: _Chunk) -> tuple[object, ...]:
+    """What a client and its caller are made of."""
+    return chunk.endpoint, chunk.prepared.model.settings, chunk.workspace.settings.models, chunk.job.processes
 
 
 def _asked_of(job: Job) -> str:
@@ -238,7 +272,7 @@ class _Chunk:
     up: TextIO
     parent_gone: threading.Event
 
-    async def label(self, client: ModelClient) -> None:
+    async def label(self, opened: _Open) -> None:
         """Asks request by request.
 
         Raises:
@@ -246,26 +280,15 @@ class _Chunk:
         """
         content = read_journal(self.journal.path)  # under the lock: nobody else adds to it now
         _require_settled(content)
-        own, models = self.prepared.model.settings, self.workspace.settings.models
-        in_flight = max(1, (own.max_in_flight or 16) // self.job.processes)
-        caller = Caller(
-            client,
-            own,
-            models.retry,
-            Pacer(in_flight, self._share(own.requests_per_minute), self._share(own.tokens_per_minute), time.monotonic),
-            Breaker(models.retry.down_after),
-            self._purse,
-            stopping=self.parent_gone.is_set,
-        )
-        await _require_reachable(client, self.endpoint)
-        with self._media(own.transport or "base64") as media:
+        await _require_reachable(opened.client, self.endpoint)
+        with self._media(self.prepared.model.settings.transport or "base64") as media:
             await label_chunk(
                 self.prepared,
                 self._known(content),
                 media,
-                caller,
+                opened.caller,
                 self.journal,
-                in_flight=in_flight,
+                in_flight=opened.in_flight,
                 backend=self.endpoint.backend,
                 run=self.job.run,
                 report=_telling(self.up),
@@ -288,7 +311,7 @@ class _Chunk:
                     told=content,
                     chunk=self.job.chunk,
                     models=models,
-                    purse=self._purse,
+                    purse=self.purse,
                     backend=self.endpoint.backend,
                     run=self.job.run,
                     report=_telling(self.up),
@@ -311,11 +334,11 @@ class _Chunk:
             self.workspace.root, self.job.chunk, camera, settings.labels.vlm, media, transport, folder.absolute()
         )
 
-    def _share(self, limit: float | None) -> float | None:
+    def share(self, limit: float | None) -> float | None:
         return limit / self.job.processes if limit else None
 
     @property
-    def _purse(self) -> Purse | None:
+    def purse(self) -> Purse | None:
         store, budget = self.workspace.store, self.workspace.settings.models.budget_usd
         return None if budget is None else Purse(store.budget_path, budget, lambda: spent_usd(store))
 

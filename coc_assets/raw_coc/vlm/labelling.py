@@ -31,7 +31,8 @@ from resources.models.request import Answered, ChatRequest, Message, Part, Sampl
 from resources.settings import Settings
 
 _CLIPS_AHEAD = 2  # clips decoded at a time, so that the model never waits for pictures
-_MORE_WORKERS = 1.25  # conversations a request in flight: while one is read and stored, another one asks
+_SEVERAL = 3  # so many requests that fail, and none that is served, are no coincidence
+_MORE_WORKERS = 2.0  # conversations a request in flight: while one is read and stored, another one asks
 
 Report = Callable[[int, int, str], None]
 
@@ -167,11 +168,10 @@ async def label_chunk(
         BackendDown: no request can be served; what was answered is kept.
         Stopping: the run is ending; the same.
     """
-    asking = _Asking(prepared, entries, media, caller, journal, backend, run, report)
-    await asking.all(in_flight)
+    await _Chunk(prepared, entries, media, caller, journal, backend, run, report).label(in_flight)
 
 
-class _Asking:
+class _Chunk:
     """The conversations of one chunk, many at a time."""
 
     def __init__(
@@ -194,27 +194,27 @@ class _Asking:
         self._run = run
         self._report = report
         self._tally = Tally(len(prepared.views))
-        self._ended: BackendDown | Stopping | None = None
+        self._doubtful: list[Entry] = []
+        self._served = False
+        self._ended: Exception | None = None
 
-    async def all(self, in_flight: int) -> None:
+    async def label(self, in_flight: int) -> None:
         clips = self._open_clips()
         self._tally.done = self._tally.total - sum(len(views) for views in clips)
         self._say()
         ready: asyncio.Queue[tuple[KeyframeView, ClipMedia] | None] = asyncio.Queue(maxsize=2 * in_flight)
         waiting = iter(clips)
         workers = max(2, round(in_flight * _MORE_WORKERS))
-        try:
-            async with asyncio.TaskGroup() as tasks:
-                decoding = [tasks.create_task(self._decode(waiting, ready)) for _ in range(_CLIPS_AHEAD)]
-                for _ in range(workers):
-                    tasks.create_task(self._work(ready))
-                await asyncio.wait(decoding)
-                for _ in range(workers):
-                    await ready.put(None)
-        except ExceptionGroup as failed:  # a full disk, a programming error: nothing that an answer could be
-            raise failed.exceptions[0] from None
+        async with asyncio.TaskGroup() as tasks:
+            decoding = [tasks.create_task(self._decode(waiting, ready)) for _ in range(_CLIPS_AHEAD)]
+            for _ in range(workers):
+                tasks.create_task(self._work(ready))
+            await asyncio.wait(decoding)
+            for _ in range(workers):
+                await ready.put(None)
         if self._ended:
             raise self._ended
+        await self._keep_doubtful()
 
     def _open_clips(self) -> list[list[KeyframeView]]:
         """Keyframes that still have a question, by clip in the keyframes' order."""
@@ -236,6 +236,9 @@ class _Asking:
             except VideoError as error:
                 await self._no_pictures(views, error)
                 continue
+            except Exception as error:
+                self._end(error)
+                return
             for view in views:
                 await ready.put((view, media))
 
@@ -244,7 +247,7 @@ class _Asking:
         for view in views:
             question = advance(view, self._prepared.plan, self._entries)
             if isinstance(question, Question):
-                await self._keep(self._entry(question, "error", reason=f"{error.reason}: {error.hint}"))
+                await self._keep(self._entry(question, "error", f"{error.reason}: {error.hint}"))
             self._count_done()
 
     async def _work(self, ready: asyncio.Queue[tuple[KeyframeView, ClipMedia] | None]) -> None:
@@ -256,47 +259,49 @@ class _Asking:
         conversation = Conversation(view, self._prepared.plan)
         try:
             while isinstance(question := conversation.advance(self._entries), Question):
-                await self._keep(await self._answer(question, view, media))
-        except (BackendDown, Stopping) as ended:
-            if self._ended is None or isinstance(ended, BackendDown):
-                self._ended = ended
-            return
-        self._tally.labelled += 1
-        self._count_done()
+                entry = await self._answer(question, view, media)
+                if entry.outcome == "error":
+                    self._doubtful.append(entry)
+                    break
+                await self._keep(entry)
+        except Exception as ended:  # whatever it is: what others have under way is paid for, and still kept
+            self._end(ended)
+        else:
+            self._tally.labelled += 1
+            self._count_done()
+
+    def _end(self, error: Exception) -> None:
+        """Nothing more is taken up; of several reasons the first that says more than "the run is ending" is told."""
+        if self._ended is None or isinstance(self._ended, Stopping):
+            self._ended = error
 
     async def _answer(self, question: Question, view: KeyframeView, media: ClipMedia) -> Entry:
         try:
             answered = await self._caller.ask(request_of(question, self._prepared, view, media))
-        except OverBudget as failure:
-            return self._entry(question, "over_budget", failure)
-        except Refused as failure:
-            return self._entry(question, "refused", failure)
-        except (Rejected, GaveUp) as failure:
-            return self._entry(question, "error", failure)
+        except (OverBudget, Refused, Rejected, GaveUp) as failure:
+            outcome, reason = ending_of(failure)
+            return self._entry(question, outcome, reason, attempts=failure.attempts)
+        self._served = True
         self._tally.count(answered)
-        return self._answered(question, answered)
+        return self._entry(question, "answered", **answer_fields(answered))
 
-    def _answered(self, question: Question, answered: Answered) -> Entry:
-        return self._entry(question, "answered").model_copy(update=answer_fields(answered))
+    async def _keep_doubtful(self) -> None:
+        """Records the requests that failed for good, unless all did: then it is the server's fault, not theirs.
 
-    def _entry(
-        self, question: Question, outcome: Outcome, failure: ModelFailure | None = None, reason: str | None = None
-    ) -> Entry:
-        why = f"{_WORDS[outcome]}: {failure}" if failure else reason
-        return Entry(
-            key=question.key,
-            keyframe_id=question.keyframe_id,
-            step=question.step,
-            round=question.round,
-            outcome=outcome,
-            backend=self._backend,
-            asked_model=self._prepared.plan.asked_model,
-            prompt_version=question.prompt_version,
-            reason=why,
-            attempts=failure.attempts if failure else 0,
-            answered_at=now(),
-            run=self._run,
-        )
+        Raises:
+            BackendDown: all did; none is recorded, so the next run asks them again.
+        """
+        if not self._served and len(self._doubtful) >= _SEVERAL:
+            last = self._doubtful[-1].reason
+            raise BackendDown(
+                f"All {len(self._doubtful)} requests failed, so none is recorded. Mend the cause and run again. The "
+                f"last failure: {last}"
+            )
+        for entry in self._doubtful:
+            await self._keep(entry)
+
+    def _entry(self, question: Question, outcome: Outcome, reason: str | None = None, **answer: Any) -> Entry:
+        return entry_of(question, self._prepared, outcome, self._backend, self._run, reason, **answer)
 
     async def _keep(self, entry: Entry) -> None:
         await self._journal.append(entry)
@@ -310,12 +315,43 @@ class _Asking:
         self._report(self._tally.done, self._tally.total, self._tally.note)
 
 
-_WORDS: dict[Outcome, str] = {
-    "answered": "answered",
-    "refused": "refused_by_provider",
-    "error": "request_failed",
-    "over_budget": "over_budget",
-}
+def ending_of(failure: ModelFailure) -> tuple[Outcome, str]:
+    """What becomes of a question whose request failed for good: outcome, and why, beginning with a countable word."""
+    if isinstance(failure, OverBudget):
+        return "over_budget", f"over_budget: {failure}"
+    if isinstance(failure, Refused):
+        return "refused", f"refused_by_provider: {failure}"
+    return "error", f"request_failed: {failure}"
+
+
+def entry_of(
+    question: Question,
+    prepared: Prepared,
+    outcome: Outcome,
+    backend: str,
+    run: str | None,
+    reason: str | None = None,
+    **answer: Any,
+) -> Entry:
+    """The journal line of a question.
+
+    Args:
+        reason: why there is no answer. answer: fields of `answer_fields`, and attempts of a failed one.
+    """
+    return Entry(
+        key=question.key,
+        keyframe_id=question.keyframe_id,
+        step=question.step,
+        round=question.round,
+        outcome=outcome,
+        backend=backend,
+        asked_model=prepared.plan.asked_model,
+        prompt_version=question.prompt_version,
+        reason=reason,
+        answered_at=now(),
+        run=run,
+        **answer,
+    )
 
 
 def request_of(question: Question, prepared: Prepared, view: KeyframeView, media: ClipMedia) -> ChatRequest:

@@ -7,7 +7,7 @@ ego, something absent, something merely possible, or road users in general, noth
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 
@@ -26,6 +26,7 @@ class Concept:
         words: regular expression of what texts call it, lower-case; hyphens read as spaces.
         kind_of: more general concepts that a cited mention of this one speaks of too.
         also: further words by which cited phrases speak of it.
+        implied: words that claim it without naming it ("it turned red"); they sort no causes.
         is_claim: naming it without a component that shows it is unsupported; else it only sorts causes.
     """
 
@@ -34,6 +35,7 @@ class Concept:
     words: str
     kind_of: tuple[str, ...] = ()
     also: str = r"(?!)"
+    implied: str = r"(?!)"
     is_claim: bool = True
 
     @cached_property
@@ -41,8 +43,12 @@ class Concept:
         return re.compile(rf"\b(?:{self.words})\b")
 
     @cached_property
+    def claimed(self) -> re.Pattern[str]:
+        return re.compile(rf"\b(?:{self.words}|{self.implied})\b")
+
+    @cached_property
     def cited(self) -> re.Pattern[str]:
-        return re.compile(rf"\b(?:{self.words}|{self.also})\b")
+        return re.compile(rf"\b(?:{self.words}|{self.implied}|{self.also})\b")
 
 
 _LIGHT_IS = (
@@ -50,12 +56,48 @@ _LIGHT_IS = (
     r"(?: (?:ahead|in front|at the intersection|for the ego|is|are|was|has|have|had|just|now|still|remains?|stays?"
     r"|shows?|showing|turn(?:s|ed|ing)?|chang(?:es|ed|ing)|to|being|currently|solid)){0,4} "
 )
+_ENDS_HERE = (
+    r"(?=\W*$|\s*[.,;:!?)\0]|\s+(?:\0|(?:and|or|so|as|but|while|before|after|when|because|since|for|at|ahead|again|now"
+    r"|just|in|on|to|the|from|shortly|soon)\b))"
+)
+_TURNS = (
+    r"(?:turn(?:s|ed|ing)?|go(?:es|ing|ne)|went|chang(?:es|ed|ing)|switch(?:es|ed|ing))"
+    r"(?: back)?(?: from \w+)?(?: to)?"
+)
 
 
 def _colour(words: str) -> str:
-    return rf"(?:{words}) (?:\w+ )?(?:traffic )?(?:lights?|signals?|arrows?|stop ?lights?)|{_LIGHT_IS}(?:{words})"
+    named = r"(?:(?!brake|tail)\w+ )?(?:traffic )?(?:lights?|signals?|arrows?|stop ?lights?)"
+    return rf"(?:{words}) {named}|{_LIGHT_IS}(?:{words})"
 
 
+def _coloured(words: str) -> str:
+    """A colour that only a traffic light takes on: it turned red, on red, the amber phase."""
+    return (
+        rf"(?:{_TURNS}|it is (?:still|now|already)|(?:on|at|for)(?: the)?) (?:{words}){_ENDS_HERE}"
+        rf"|(?:{words}) (?:\w+ )?(?:phase|aspect)s?"
+    )
+
+
+_WHO = r"(?:is|are|was|were|who|that|has|have|had|suddenly|now|just|starts?|begins?|started|began|to)"
+_ON_FOOT = (
+    r"(?:step|walk|run|ran|cross|stand|stood|dart|wait|emerg|jump|wander|stroll|rush|hurr|appear)\w*"
+    r"|on foot|near|ahead|(?:on|in|at|by|beside) the (?:road|street|cross ?walk|way|path|lane|curb|kerb|side|edge)"
+)
+_WAY = (
+    r"(?:lane|road|way|path|street|route|ramp|exit)s?"
+    r"(?: (?:ahead|in front|is|are|was|has|have|been|being|partly|partially|completely|fully|temporarily|on the left"
+    r"|on the right|that|which|now|just))*"
+)
+_MAKES = (
+    r"(?:tesla|toyota|honda|bmw|audi|volkswagen|vw|nissan|hyundai|kia|mazda|subaru|chevrolet|chevy|volvo|porsche|renault"
+    r"|peugeot|skoda|cadillac|buick)s?|mercedes|lexus|prius(?:es)?"
+)
+_LIT = (
+    r"(?: (?:are|is|were|just|suddenly|both|all|now|have|has))*"
+    r" (?:(?:com(?:e|es|ing)|came|go(?:es|ing)?|went|turn(?:s|ed|ing)?|switch(?:es|ed)?) on|light(?:s|ing)? up|lit"
+    r"|flash(?:es|ed|ing)?|glow(?:s|ing)?|illuminat\w+|activat\w+|appear\w*|ahead|in front)\b"
+)
 _WHEELS = ("vehicle",)
 _OBJECT: ComponentCategory = "critical_object"
 _LIGHT: ComponentCategory = "traffic_light"
@@ -66,16 +108,16 @@ _ROUTE: ComponentCategory = "routing_intent"
 _CONDITION: ComponentCategory = "odd_constraint"
 
 CONCEPTS: tuple[Concept, ...] = (
-    Concept("red light", _LIGHT, _colour("red")),
-    Concept("green light", _LIGHT, _colour("green")),
-    Concept("yellow light", _LIGHT, _colour("yellow|amber")),
+    Concept("red light", _LIGHT, _colour("red"), implied=_coloured("red")),
+    Concept("green light", _LIGHT, _colour("green"), implied=_coloured("green")),
+    Concept("yellow light", _LIGHT, _colour("yellow|amber"), implied=_coloured("yellow|amber")),
     Concept(
         "traffic light",
         _LIGHT,
         r"traffic (?:light|signal)s?|stop ?lights?|signal (?:head|light)s?|(?:red|green|yellow|amber) arrows?"
         r"|the (?:light|signal)(?! (?:rain|snow|fog|mist|drizzle|traffic|vehicle|rail|truck|van|conditions?))",
         kind_of=("stop line",),
-        also=r"(?<!brake )(?<!tail )(?<!turn )(?<!head )(?<!hazard )(?:lights?|signals?)",
+        also=r"(?<!brake )(?<!tail )(?<!turn )(?<!head )(?<!hazard )(?:lights?|signals?)|phases?",
     ),
     Concept("stop sign", _CONTROL, r"stop signs?|(?:all|four|two|three) way stops?", kind_of=("stop line",)),
     Concept("yield sign", _CONTROL, r"(?:yield|give way) signs?", kind_of=("stop line",), also=r"give way"),
@@ -93,9 +135,10 @@ CONCEPTS: tuple[Concept, ...] = (
         _CONTROL,
         r"(?:rail|railway|railroad|level|train|grade) crossings?|railways?|railroads?|(?:train|rail) tracks?"
         r"|(?:crossing|boom) (?:gates?|barriers?)",
+        kind_of=("gate",),
         also=r"trains?",
     ),
-    Concept("toll booth", _CONTROL, r"toll ?(?:booth|plaza|gate|station)s?"),
+    Concept("toll booth", _CONTROL, r"toll ?(?:booth|plaza|gate|station)s?", kind_of=("gate",)),
     Concept(
         "traffic controller",
         _CONTROL,
@@ -104,13 +147,13 @@ CONCEPTS: tuple[Concept, ...] = (
         kind_of=("pedestrian",),
         also=r"police\w*|officers?|guards?|workers?",
     ),
-    Concept("school bus", _CONDITION, r"school ?bus(?:es)?", kind_of=("bus", *_WHEELS)),
+    Concept("school bus", _CONDITION, r"school ?bus(?:es)?", kind_of=("bus", "beacon", *_WHEELS)),
     Concept(
         "emergency vehicle",
         _CONDITION,
         r"emergency (?:vehicle|responder)s?|ambulances?|fire ?(?:trucks?|engines?)|sirens?"
         r"|police(?: (?:car|vehicle|cruiser|suv)s?)?",
-        kind_of=("truck", *_WHEELS),
+        kind_of=("truck", "beacon", *_WHEELS),
     ),
     Concept(
         "construction",
@@ -118,7 +161,8 @@ CONCEPTS: tuple[Concept, ...] = (
         r"(?:road )?construction(?: (?:zone|site|area|work|vehicle|worker|cone|barrier|equipment|barrel|sign)s?)?"
         r"|road ?works?|work ?zones?|(?:traffic |orange |safety )?(?:cones?|barrels?|pylons?)|barricades?|barriers?"
         r"|excavators?|(?:lane|road) closures?|detours?",
-        kind_of=("obstacle",),
+        kind_of=("obstacle", "lane end"),
+        implied=rf"{_WAY} closed|closed (?:lane|road|street|ramp|exit)s?",
         also=r"clos(?:ed|ure)|workers?|guard ?rails?|k ?rails?|bollards?|delineators?",
     ),
     Concept(
@@ -166,7 +210,10 @@ CONCEPTS: tuple[Concept, ...] = (
         "pedestrian",
         _OBJECT,
         r"pedestrians?|persons?|people|child(?:ren)?|kids?|toddlers?|adults?|m[ae]n|wom[ae]n|jay ?walkers?|joggers?"
-        r"|(?:road |construction )?workers?",
+        r"|(?:road |construction )?workers?|boys?|girls?|lad(?:y|ies)|bystanders?|passers? ?by|school ?child(?:ren)?"
+        r"|students?(?! driver)|runners?|teenagers?|babies|baby|crowds?|foot traffic"
+        rf"|(?:someone|somebody)(?= (?:{_WHO} )*(?:{_ON_FOOT}))|(?:for|to|around) (?:someone|somebody)(?=\W*$|[.,;])"
+        r"|(?:a|an|the|another|one|two) (?:(?!speed|target)\w+ )?figures?(?! (?:of|out|eight)\b)",
         kind_of=("vulnerable road user",),
         also=r"someone|vrus?|figures?",
     ),
@@ -178,13 +225,14 @@ CONCEPTS: tuple[Concept, ...] = (
         kind_of=("obstacle",),
     ),
     Concept("tram", _OBJECT, r"trams?|street ?cars?", kind_of=("railway crossing", *_WHEELS), also=r"light rail"),
-    Concept("train", _OBJECT, r"trains?"),
+    Concept("train", _OBJECT, r"trains?", kind_of=("obstacle",)),
     Concept("bus", _OBJECT, r"(?:mini)?bus(?:es)?|shuttles?|coach(?:es)?", kind_of=_WHEELS),
     Concept("van", _OBJECT, r"(?:mini ?|delivery )?vans?", kind_of=_WHEELS),
     Concept(
         "truck",
         _OBJECT,
-        r"(?:pick ?up )?trucks?|lorr(?:y|ies)|semis?(?: (?:truck|trailer)s?)?|tractor trailers?|pickups?",
+        r"(?:pick ?up )?trucks?|lorr(?:y|ies)|semis?(?: (?:truck|trailer)s?)?|tractor trailers?|pickups?"
+        r"|big rigs?|(?:18|eighteen) wheelers?|tankers?",
         kind_of=("trailer", *_WHEELS),
         also=r"semi|tractor|trailers?|delivery vehicles?|heavy vehicles?|large vehicles?",
     ),
@@ -194,8 +242,15 @@ CONCEPTS: tuple[Concept, ...] = (
         _OBJECT,
         r"(?:lead(?:ing)? |preceding )?(?:vehicle|car|automobile|suv|sedan|hatchback|taxi|cab|coupe|jeep)s?"
         r"|the lead(?! \w+)|the lead (?=is|has|brakes|slows|stops|ahead)|lead(?:ing)? (?:agent|obstacle|actor)s?"
-        r"|(?:stopped|slow(?:er|ing)?|stationary|heavy|dense|congested|queu\w+|cross(?:ing)?|preceding) traffic"
-        r"|traffic (?:jams?|queues?|ahead)|congestion|(?:a|the) queue",
+        r"|(?:stopped|slow(?:er|ing)?|stationary|heavy|dense|congested|queu\w+|cross(?:ing)?|preceding|merging) traffic"
+        r"|traffic (?:jams?|queues?|ahead)|congestion|(?:a|the) queue"
+        r"|queues?(?: of| ahead| in front| form\w*| build\w*)|(?:long|short|slow|moving) queues?"
+        rf"|traffic (?:(?:{_WHO}|ahead) )*(?:build(?:s|ing)?|back(?:s|ed|ing)? up|pil(?:es|ed|ing)|slow(?:s|ed|ing)?"
+        r"|stop(?:s|ped|ping)|brak\w+|jam\w*|stall\w*|queu\w+|bunch\w*|thicken\w*|com\w+ to a (?:stop|halt|standstill))"
+        r"|tail ?backs?|grid ?lock|bumper to bumper"
+        r"|motor ?homes?|rvs?|camper(?: van)?s?|caravans?|limousines?|limos?|station wagons?|golf carts?|tractors?"
+        rf"|{_MAKES}"
+        rf"|(?:brake|tail) ?lights?(?={_LIT})",
         kind_of=("obstacle",),
         also=r"traffic|leads?|queues?|tractors?|brake lights?|tail ?lights?|crossover",
     ),
@@ -203,14 +258,16 @@ CONCEPTS: tuple[Concept, ...] = (
         "parked vehicle",
         _OBJECT,
         r"(?:double |illegally )?parked",
+        kind_of=("obstacle",),
         also=r"park(?:ing|s)?|stopped|stationary|standing|static|double park\w+",
     ),
-    Concept("open door", _OBJECT, r"(?:open(?:ed|ing)?|ajar) (?:\w+ )?doors?", also=r"doors?"),
+    Concept("open door", _OBJECT, r"(?:open(?:ed|ing)?|ajar) (?:\w+ )?doors?", kind_of=("obstacle",), also=r"doors?"),
     Concept("pothole", _OBJECT, r"pot ?holes?", kind_of=("obstacle",), also=r"holes?|damage\w*"),
     Concept(
         "debris",
         _OBJECT,
-        r"debris|fallen (?:tree|branch|cargo|object)\w*",
+        r"debris|fallen (?:tree|branch|cargo|object|rock)\w*|boulders?|cardboard box(?:es)?|plastic bags?"
+        r"|mattress(?:es)?|ladders?|pallets?",
         kind_of=("obstacle",),
         also=r"obstacles?|obstructions?|objects?|rubble|litter|branch\w*|cargo",
     ),
@@ -218,6 +275,7 @@ CONCEPTS: tuple[Concept, ...] = (
         "obstacle",
         _OBJECT,
         r"obstacles?|obstructions?|blockages?|static objects?",
+        implied=rf"{_WAY} (?:blocked|obstructed)|(?:blocked|obstructed) (?:lane|road|path|street|ramp|exit)s?",
         also=r"objects?|block\w*|obstruct\w*",
     ),
     Concept("speed bump", _ROAD, r"(?:speed |road )?(?:bumps?|humps?)|speed (?:cushion|table)s?"),
@@ -294,6 +352,38 @@ CONCEPTS: tuple[Concept, ...] = (
 )
 """Concepts, specific before general: words that one has taken are not read again."""
 
+CLAIMED_ONLY: tuple[Concept, ...] = (
+    Concept(
+        "beacon",
+        _CONTROL,
+        r"beacons?|(?:flashing|blinking|rotating|strob\w+) (?:(?!brake|tail|turn|hazard)\w+ )?(?:lights?|lamps?)",
+        also=r"flash\w*|blink\w*|strob\w*|rotating|(?:warning|emergency|blue|amber) lights?|light ?bars?",
+    ),
+    Concept("gate", _CONTROL, r"(?<!tail )gates?|boom arms?", kind_of=("obstacle",), also=r"barriers?|booms?"),
+    Concept(
+        "lane end",
+        _LANE,
+        r"lanes?(?: (?:ahead|is|are|was|soon|abruptly|shortly|gradually|on the (?:left|right)|that|which|about to))*"
+        r" (?:end(?:s|ed|ing)?(?! (?:its|the|up|with))|drops?(?! (?:back|behind|speed|its|below|to))"
+        r"|dropping(?! (?:back|to))|terminat\w+|disappears?|runs? out)"
+        r"|ending lanes?",
+        also=r"end(?:s|ed|ing)?|drop\w*|merg\w+|narrow\w*|reduc\w+|taper\w*|clos\w+|block\w*|converg\w*|on ramps?",
+    ),
+    Concept("ball", _OBJECT, r"(?:foot ?|soccer |basket ?|beach |tennis )?(?<!on the )balls?", kind_of=("obstacle",)),
+    Concept(
+        "bin",
+        _OBJECT,
+        r"dumpsters?|(?:trash|garbage|rubbish|wheelie|recycling|waste) (?:cans?|bins?|containers?)|shopping carts?",
+        kind_of=("obstacle",),
+        also=r"containers?|skips?|bins?|trash|garbage|carts?",
+    ),
+)
+"""Concepts that a label may not name unseen, though no cause in a free sentence is sorted by them."""
+
+_ALL = (*CONCEPTS, *CLAIMED_ONLY)
+_CLAIMS = tuple(concept for concept in _ALL if concept.is_claim)
+_NEED_NO_PICTURE = frozenset({"speed limit"})
+
 _LIGHT_CONCEPT = next(concept for concept in CONCEPTS if concept.name == "traffic light")
 _COLOURS = {
     "red light": re.compile(r"\bred\b"),
@@ -310,26 +400,31 @@ _UNTIL = (
     r"[^.;:!?]*?(?=[.;:!?]|$|, (?:the|a|an|it|ego)\b"
     r"|,? (?:but|because|so|since|as|while|although|though|and (?:the|a|an|then|it|is|are|keep|slow|stop))\b)"
 )
-_NOT_CLAIMED: tuple[str, ...] = (
+_LAMPS = r"(?:light|signal|lamp)s?"
+_NOT_MEANT: tuple[str, ...] = (
     # the ego
     r"\b(?:the )?ego(?:'s)?(?: (?:vehicle|car|agent|driver)(?:'s)?)?",
     r"\b(?:our|my|its|their|host|own|this|self driving|autonomous|automated)(?: own)? (?:vehicle|car)\b(?:'s)?",
     rf"\bthe (?:vehicle|car)\b(?:'s\b|(?=\s*[.,;:]|\s*$|\s+{_VERB}\b))",
-    # road users in general
-    r"\b(?:other|surrounding|nearby|following|trailing|rear|adjacent) (?:vehicle|car|road user|driver|agent)s\b",
-    r"\b(?:other|surrounding|nearby|following|rear|adjacent|flow of|general|normal|regular) traffic\b",
-    r"\b(?:vehicles?|cars?|traffic) behind\b",
+    # names that contain a concept's word and mean something else
     r"\btraffic (?:flow|rules?|laws?|regulations?|conditions?|controls?|situation|stream|volume|speed|density)\b",
     r"\b(?:car|vehicle|truck|bus) (?:lengths?|widths?|speeds?|dynamics|control|stability|position)\b",
-    # names that contain a concept's word and mean something else
     r"\b(?:bus|tram|truck) (?:stop|lane|station|route)s?\b",
     r"\b(?:bike|bicycle|cycle|cycling|car ?pool|vehicle) (?:lane|path|rack)s?\b",
     r"\bcar ?parks?\b|\bparking (?:lot|space|spot|area|lane|garage)s?\b",
-    r"\b(?:brake|tail|head|hazard|turn|street|rear|warning|indicator) ?(?:light|signal|lamp)s?\b",
+    rf"(?:(?<=\0 )|\b(?:its|our|own) )(?:brake|tail) ?{_LAMPS}\b",
+    rf"\b(?:brake|tail) ?{_LAMPS}\b(?!{_LIT})",
+    rf"\b(?:head|hazard|turn|street|rear|warning|indicator) ?{_LAMPS}\b",
     r"\bwithin (?:the )?speed limits?\b",
     r"\b(?:at|to|towards?|under|below|near|above|obey\w*|respect\w*|exceed\w*|observ\w*|match\w*|reach\w*) (?:the )?"
     r"(?:\w+ )?speed limits?\b",
     r"\bon ?coming (?:lane|side|direction)s?\b|\bin (?:the )?light of\b",
+)
+_NOT_THERE: tuple[str, ...] = (
+    # road users in general
+    r"\b(?:other|surrounding|nearby|following|trailing|rear|adjacent) (?:vehicle|car|road user|driver|agent)s\b",
+    r"\b(?:other|surrounding|nearby|following|rear|adjacent|flow of|general|normal|regular) traffic\b",
+    r"\b(?:vehicles?|cars?|traffic) behind\b",
     # what is absent, or merely possible
     r"\b(?:no|not|without|neither|nor|never|nothing|free (?:of|from)|clear(?:ed)? of|absence of|lack of)\b" + _UNTIL,
     r"\b(?:if|any|whether|unless|until|once|in case|potential|possible|possibly|hypothetical|unexpected|unseen)\b"
@@ -338,7 +433,8 @@ _NOT_CLAIMED: tuple[str, ...] = (
     r"\b(?:prepar|alert|ready|brac)\w* (?:for|to)\b" + _UNTIL,
     r"\b(?:pedestrian|vehicle|car|cyclist|animal|truck|bus|train)s? (?:may|might|could)\b",
 )
-"""What texts say without claiming that a thing is there."""
+_NOT_CLAIMED = (*_NOT_MEANT, *_NOT_THERE)
+"""What texts say without claiming that a thing is there: it is no thing of this kind, or is not said to be there."""
 
 
 @dataclass(frozen=True)
@@ -352,12 +448,16 @@ class Mention:
 
 def mentions(text: str) -> list[Mention]:
     """What a text says is there, in the order of the text; what it says is absent or possible is left out."""
+    return _found(text, [(concept, concept.named) for concept in CONCEPTS], _NOT_CLAIMED)
+
+
+def _found(text: str, patterns: Sequence[tuple[Concept, re.Pattern[str]]], set_aside: Sequence[str]) -> list[Mention]:
     rest = _readable(text[:_READ])
-    for pattern in _NOT_CLAIMED:
-        rest = re.sub(pattern, _blank, rest)
+    for aside in set_aside:
+        rest = re.sub(aside, _blank, rest)
     found: list[Mention] = []
-    for concept in CONCEPTS:
-        rest = concept.named.sub(partial(_take, found, concept), rest)
+    for concept, pattern in patterns:
+        rest = pattern.sub(partial(_take, found, concept), rest)
     return sorted(found, key=lambda mention: mention.at)
 
 
@@ -390,24 +490,43 @@ def unsupported(texts: Mapping[str, str | None], cited: Sequence[str]) -> list[s
     Returns:
         The words as the texts have them, in lower case, once a concept, in the order of the texts.
     """
-    spoken_of = supported_by(cited)
+    return _strange(texts.values(), cited, _NOT_CLAIMED)
+
+
+def unsupported_additions(phrases: Sequence[str], cited: Sequence[str]) -> list[str]:
+    """Words by which an added route or rule of the road names what only a picture can show, and none of the cited does.
+
+    Routes, speed limits and priority need no picture. Lights, people, vehicles, signs and weather do, even where a rule
+    speaks of them as absent or merely possible ("if a pedestrian crosses"): what is added supports the label's texts.
+
+    Args:
+        phrases: what was added.
+        cited: phrases and attribute values of the components that were seen, those alone.
+
+    Returns:
+        The words as the phrases have them, in lower case, once a concept, in the order of the phrases.
+    """
+    return _strange(phrases, cited, _NOT_MEANT, _NEED_NO_PICTURE)
+
+
+def _strange(
+    texts: Iterable[str | None], cited: Sequence[str], set_aside: Sequence[str], allowed: frozenset[str] = frozenset()
+) -> list[str]:
+    known = supported_by(cited) | allowed
+    patterns = [(concept, concept.claimed) for concept in _CLAIMS]
     strange: dict[str, str] = {}
-    for mention in _claims(texts):
-        if mention.concept.name not in spoken_of:
-            strange.setdefault(mention.concept.name, mention.words)
+    for text in texts:
+        for mention in _found(clean(text or ""), patterns, set_aside):
+            if mention.concept.name not in known:
+                strange.setdefault(mention.concept.name, mention.words)
     return list(strange.values())
-
-
-def _claims(texts: Mapping[str, str | None]) -> Iterator[Mention]:
-    for text in texts.values():
-        yield from (mention for mention in mentions(clean(text or "")) if mention.concept.is_claim)
 
 
 def supported_by(cited: Sequence[str]) -> frozenset[str]:
     """Names of the concepts that the cited phrases speak of, the more general ones included."""
     phrases = [_readable(clean(phrase)) for phrase in cited]
     text = " . ".join(phrases)
-    names = {concept.name for concept in CONCEPTS if concept.name not in _COLOURS and concept.cited.search(text)}
+    names = {concept.name for concept in _ALL if concept.name not in _COLOURS and concept.cited.search(text)}
     if "traffic light" in names:
         shown = " ".join(phrase for phrase in phrases if _is_of_light(phrase))
         names |= {name for name, colour in _COLOURS.items() if colour.search(shown)}
@@ -421,6 +540,6 @@ def _is_of_light(phrase: str) -> bool:
 
 def _with_general(names: set[str]) -> frozenset[str]:
     known = set(names)
-    while more := {general for concept in CONCEPTS if concept.name in known for general in concept.kind_of} - known:
+    while more := {general for concept in _ALL if concept.name in known for general in concept.kind_of} - known:
         known |= more
     return frozenset(known)

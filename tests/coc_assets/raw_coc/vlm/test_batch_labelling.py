@@ -548,7 +548,7 @@ def test_a_creation_that_never_gets_a_reply_is_looked_for_by_the_next_run(tmp_pa
     with stub() as server:
         chunk = Chunk(tmp_path, server, vlm=ONE_PASS)
         purse = Purse(tmp_path / "budget.json", 100.0, lambda: 0.0)
-        with pytest.raises(BackendDown, match=r"5 requests about batches failed in a row.*reset"):
+        with pytest.raises(BackendDown, match=r"6 requests about batches failed in a row.*reset"):
             chunk.label(client=Lost, purse=purse)
         assert (held(purse), taken(purse)) == (0.0, pytest.approx(sum(worst_of(chunk))))
         assert len(unsettled(chunk.journal.batches)[1]) == 1
@@ -866,7 +866,7 @@ def test_money_of_others_is_waited_for(tmp_path):
         async def sleep(seconds):
             waited.append(seconds)
             if len(waited) == 100:
-                purse.release(worst)
+                purse.settle(worst, 0.0)
 
         chunk.label(purse=purse, sleep=sleep)
     assert chunk.statuses == ["ok"] * 2

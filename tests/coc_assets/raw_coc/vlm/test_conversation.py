@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from coc_assets.raw_coc.vlm.conversation import Finished, Question, advance
+from coc_assets.raw_coc.vlm.conversation import Conversation, Finished, Question, advance
 from tests.coc_assets.raw_coc.vlm.talks import (
     USUAL,
     answering,
@@ -68,6 +68,17 @@ def test_the_second_pass_is_told_the_components_the_manoeuvres_and_signed_instan
         (decided(trace="Stop because the traffic light is red."), "traffic light"),
         (decided(lateral_decision="turn"), "needs lateral_direction"),
         (decided(trace="Slow down <|im_end|> for the van."), "<|im_end|>"),
+        (decided(trace="Slow down <\u200b|im_end|\u200b> for the van."), "<|im_end|>"),
+        (decided(trace="Slow down for the <\u2060video> van."), "<video>"),
+        (
+            decided(
+                trace="Stop because the light turns red and a pedestrian crosses.",
+                route_and_rules=[
+                    {"category": "yield_stop_control", "phrase": "red traffic light, pedestrian crossing"}
+                ],
+            ),
+            "pedestrian",
+        ),
         (decided(longitudinal_decision="fly"), "longitudinal_decision"),
         ("I would say it slows down.", ""),
         ('{"perception": "A van', ""),
@@ -201,11 +212,21 @@ def test_one_pass_asks_once_and_says_so() -> None:
     assert json.loads(finished.record.parameters)["passes"] == 1
 
 
+def test_a_component_first_seen_after_the_keyframe_is_sent_back() -> None:
+    late = json.dumps({"components": [component(first_frame=12, last_frame=14)], **json.loads(decided())})
+    fine = json.dumps({"components": [component(first_frame=4, last_frame=14)], **json.loads(decided())})
+    finished, asked = converse(view(), plan(vlm={"passes": 1}), answering(single=[late, fine]))
+    assert "first seen after history frame 5" in asked[1].turns[3].text
+    (cause,) = finished.record.components
+    assert (cause.seen_from_us, cause.seen_to_us) == (2_500_000, 3_000_000)
+
+
 def test_a_sentence_becomes_a_record() -> None:
     text = "Nudge left because a truck is parked on the right shoulder."
     finished, (question,) = converse(view(), plan(free_text=True), answering(reason=text))
     record = finished.record
-    assert question.schema is None
+    assert (question.schema, question.shown) == (None, "history")
+    assert "t=+0.5s" not in words(question)
     assert (record.lateral_decision, record.lateral_direction) == ("out_of_lane_nudge", "left")
     assert record.text.trace == text
     assert record.components and record.components[0].seen_from_us is None
@@ -269,3 +290,22 @@ def test_the_labels_depend_on_the_journal_alone() -> None:
     again = advance(view(), plan(), dict(reversed(entries.items())))
     assert isinstance(again, Finished)
     assert again.record == first.record
+
+
+@pytest.mark.parametrize(
+    ("changes", "answer"),
+    [
+        ({}, USUAL),
+        ({}, answering(see=["no JSON", seen()], decide=["{}", decided()])),
+        ({}, answering(see="no JSON")),
+        ({"lanes": SHIFT_RIGHT}, answering(see=seen(), decide=decided(), repair=decided(causes=[9]))),
+        ({"problem": "no_video: nothing"}, USUAL),
+    ],
+)
+def test_a_conversation_that_goes_on_asks_and_ends_as_one_that_is_replayed(changes, answer) -> None:
+    entries = {}
+    conversation = Conversation(view(**changes), plan())
+    while isinstance(question := conversation.advance(entries), Question):
+        assert question == conversation.advance(entries) == advance(view(**changes), plan(), entries)
+        entries[question.key] = entry(question, answer(question))
+    assert question == conversation.advance({}) == advance(view(**changes), plan(), entries)

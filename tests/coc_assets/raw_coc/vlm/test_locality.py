@@ -4,7 +4,14 @@ import re
 
 import pytest
 
-from coc_assets.raw_coc.vlm.locality import CONCEPTS, mentions, supported_by, unsupported
+from coc_assets.raw_coc.vlm.locality import (
+    CLAIMED_ONLY,
+    CONCEPTS,
+    mentions,
+    supported_by,
+    unsupported,
+    unsupported_additions,
+)
 
 
 def strange(text, *cited):
@@ -59,6 +66,42 @@ def strange(text, *cited):
         ("A flagger holds a sign", ["flagger"]),
         ("Slow down for the pothole", ["pothole"]),
         ("Brake hard. A dog and a cyclist cross.", ["dog", "cyclist"]),
+        ("Slow down for the flashing beacon", ["beacon"]),
+        ("Give way to the flashing blue lights", ["flashing blue lights"]),
+        ("Brake as someone steps out", ["someone"]),
+        ("Brake because somebody is crossing the road", ["somebody"]),
+        ("A figure walks across", ["a figure"]),
+        ("A boy stands at the kerb", ["boy"]),
+        ("Brake for a ball rolling into the road", ["ball"]),
+        ("Stop because it turned red", ["turned red"]),
+        ("Proceed as it turns green for the ego", ["turns green"]),
+        ("Stop as it has just turned to amber.", ["turned to amber"]),
+        ("Stop on red", ["on red"]),
+        ("Resume as it turns from red to green", ["turns from red to green"]),
+        ("Slow down in the amber phase", ["amber phase"]),
+        ("Stop as the gate closes", ["gate"]),
+        ("Slow down for the merging Tesla", ["tesla"]),
+        ("Slow down for the merging motorhome", ["motorhome"]),
+        ("Slow down for the merging RV", ["rv"]),
+        ("Slow down for the merging pickup", ["pickup"]),
+        ("Slow down for the merging SUV", ["suv"]),
+        ("Slow down for the merging taxi", ["taxi"]),
+        ("Slow down for the merging ambulance", ["ambulance"]),
+        ("Adapt to merging traffic", ["merging traffic"]),
+        ("Change lane because the lane ahead is blocked", ["lane ahead is blocked"]),
+        ("Lane ahead blocked", ["lane ahead blocked"]),
+        ("Change lane because the right lane is closed", ["lane is closed"]),
+        ("Merge left because the lane ends", ["lane ends"]),
+        ("Merge left at the ending lane", ["ending lane"]),
+        ("Nudge around the dumpster", ["dumpster"]),
+        ("Slow down as brake lights come on", ["brake lights"]),
+        ("Slow down for the brake lights ahead", ["brake lights"]),
+        ("Brake because red brake lights light up", ["brake lights"]),
+        ("Slow down as traffic builds up", ["traffic builds"]),
+        ("Slow down because traffic is backing up", ["traffic is backing up"]),
+        ("Slow down because of congestion", ["congestion"]),
+        ("Stop behind the queue", ["the queue"]),
+        ("Stop at the end of a long queue", ["long queue"]),
     ],
 )
 def test_what_nothing_cited_speaks_of(text, words):
@@ -102,7 +145,28 @@ def test_what_nothing_cited_speaks_of(text, words):
         ("Slow down as a car cuts in", ["vehicle merging from the right"]),
         ("Keep to the posted speed because of the speed sign", ["speed limit 30 sign"]),
         ("Turn left at the intersection on the route", []),
-        ("The right lane ends", []),
+        ("Keep to the right lane", []),
+        ("The right lane ends", ["lane merging into the left lane"]),
+        ("The lane ends", ["orange cones along the right lane"]),
+        ("Slow down for the flashing beacon", ["school bus with its sign out"]),
+        ("Slow down for the beacon", ["tow truck with flashing lights"]),
+        ("Brake as someone steps out", ["pedestrian on the right kerb"]),
+        ("Yield to the figure", ["person at the crosswalk"]),
+        ("Brake for the ball", ["ball on the road"]),
+        ("Stop because it turned red", ["traffic light ahead, red"]),
+        ("Stop on red", ["traffic light", "red"]),
+        ("Stop in the amber phase", ["traffic light, yellow"]),
+        ("Stop as the gate closes", ["railway crossing ahead"]),
+        ("Stop at the gate", ["toll booth"]),
+        ("Give the merging Tesla room", ["white sedan on the on-ramp"]),
+        ("Give the RV room", ["vehicle on the right"]),
+        ("The lane ahead is blocked", ["double-parked van"]),
+        ("The road is blocked", ["train on the crossing"]),
+        ("The right lane is closed", ["construction barrels on the right"]),
+        ("Nudge around the dumpster", ["trash container on the right"]),
+        ("Avoid the obstacle", ["dumpster at the right edge"]),
+        ("Slow down as brake lights come on", ["cars ahead"]),
+        ("Slow down as traffic builds up", ["three vehicles ahead"]),
     ],
 )
 def test_what_is_cited_supports(text, cited):
@@ -128,6 +192,12 @@ def test_what_is_cited_supports(text, cited):
         ("Slow down in the rain", ["wet road"], ["rain"]),
         ("Slow down in the fog", ["poor visibility"], ["fog"]),
         ("Nudge around the parked car", ["car ahead moving"], ["parked"]),
+        ("Stop because it turned red", ["traffic light, green"], ["turned red"]),
+        ("Stop because it turned red", ["red truck ahead"], ["turned red"]),
+        ("Nudge around the dumpster", ["obstacle ahead"], ["dumpster"]),
+        ("Brake for the ball", ["debris on the road"], ["ball"]),
+        ("Slow down for the flashing beacon", ["traffic light, red"], ["beacon"]),
+        ("Merge left because the lane ends", ["right lane, dashed markings"], ["lane ends"]),
     ],
 )
 def test_a_more_special_word_is_not_supported(text, cited, words):
@@ -165,6 +235,21 @@ def test_a_more_special_word_is_not_supported(text, cited, words):
         "Pick up speed in light of the clear road",
         "A light touch of the brakes is enough",
         "The lead to the left is large",
+        "The ego's brake lights come on as its brake lights glow",
+        "The ego turns left, then goes straight and changes to the right lane",
+        "The ego goes on, merging onto the main road and closing the gap",
+        "The lane change ends and the ego keeps its lane",
+        "The ego stays in its lane, ending the nudge",
+        "The ego figures out the gap and keeps a figure of ten metres",
+        "Keep the tail gate clear and stay on the ball",
+        "Let someone else go first",
+        "The road turns green with leaves",
+        "The lane ahead is not blocked and no queue is there",
+        "Wait until the gate opens or it turns green",
+        "Stop if someone steps out",
+        "Traffic moves and the ego matches the flow of traffic",
+        "The ego clears the way, builds up speed and backs up to the left",
+        "The ego dodges to the left, its hazard lights flashing",
     ],
 )
 def test_what_claims_nothing(text):
@@ -205,10 +290,89 @@ def test_general_concepts_are_supported_through_several_steps():
 
 
 def test_every_more_general_concept_is_in_the_table():
-    names = [concept.name for concept in CONCEPTS]
+    every = [*CONCEPTS, *CLAIMED_ONLY]
+    names = [concept.name for concept in every]
     assert len(names) == len(set(names))
-    assert {general for concept in CONCEPTS for general in concept.kind_of} <= set(names)
-    assert all(not re.search("[A-Z-]", concept.words.replace(r"\W", "").replace(r"\S", "")) for concept in CONCEPTS)
+    assert {general for concept in every for general in concept.kind_of} <= set(names)
+    assert all(not re.search("[A-Z-]", concept.words.replace(r"\W", "").replace(r"\S", "")) for concept in every)
+
+
+def test_what_only_implies_a_thing_sorts_no_causes():
+    assert mentions("It turned red as the gate closes beside the dumpster") == []
+
+
+NOTHING_TO_SEE = [
+    "ego leaves at the next exit",
+    "ego must give way when turning left",
+    "speed limit 50 km/h",
+    "the posted speed limit is 30 mph",
+    "route continues straight through the intersection",
+    "route takes the right exit ramp",
+    "destination is on the left",
+    "ego turns right at the next junction",
+    "ego keeps to the left lane for the coming turn",
+    "ego's right indicator is on for the planned turn",
+    "left turn signal shows the planned lane change",
+    "ego has the right of way on the priority road",
+    "priority to the right at the junction",
+    "ego must yield before entering the main road",
+    "keep right except to pass",
+    "no passing zone",
+    "ego must not block the intersection",
+    "traffic rules require the ego vehicle to keep its lane",
+    "ego must stay out of the bus lane and the bike lane",
+    "ego merges onto the motorway and then leaves it",
+    "no U-turn at this junction",
+    "the vehicle must keep right",
+]
+
+
+@pytest.mark.parametrize("phrase", NOTHING_TO_SEE)
+def test_routes_and_rules_need_no_picture(phrase):
+    assert unsupported_additions([phrase], []) == []
+    assert unsupported_additions(["", *NOTHING_TO_SEE], ["white van ahead"]) == []
+
+
+@pytest.mark.parametrize(
+    ("phrase", "words", "cited"),
+    [
+        ("red traffic light, pedestrian crossing the road", ["red traffic light", "pedestrian"],
+         ["traffic light, red", "person on the road"]),
+        ("a child runs out between parked cars", ["child", "parked", "cars"],
+         ["pedestrian on the right", "parked van on the right"]),
+        ("ego must stop at the red light", ["red light"], ["traffic light ahead, red"]),
+        ("ego turns right on red", ["on red"], ["traffic light", "red"]),
+        ("it turned green", ["turned green"], ["green traffic light"]),
+        ("route turns left at the traffic light", ["traffic light"], ["signal ahead, green"]),
+        ("ego must wait until the light turns green", ["light turns green"], ["traffic light, green"]),
+        ("stop sign requires a full stop", ["stop sign"], ["stop sign on the right"]),
+        ("yield sign at the junction", ["yield sign"], ["yield sign on the right"]),
+        ("ego must yield to pedestrians", ["pedestrians"], ["person at the kerb"]),
+        ("ego must stop if a pedestrian crosses", ["pedestrian"], ["pedestrian on the left"]),
+        ("someone steps out", ["someone"], ["pedestrian on the left"]),
+        ("ego gives way to any cyclist", ["cyclist"], ["bike on the right"]),
+        ("oncoming traffic has priority", ["oncoming traffic"], ["vehicle in the opposite lane"]),
+        ("no oncoming traffic when turning left", ["oncoming traffic"], ["oncoming car"]),
+        ("ego must give way to other vehicles", ["vehicles"], ["white sedan on the right"]),
+        ("ego must not pass a stopped school bus", ["school bus"], ["school bus, stopped"]),
+        ("pull over for an ambulance", ["ambulance"], ["emergency vehicle behind"]),
+        ("route leads through the construction zone", ["construction zone"], ["orange cones"]),
+        ("slower in heavy rain", ["rain"], ["rain on the windscreen"]),
+        ("speed limit 30 km/h in fog", ["fog"], ["dense fog"]),
+        ("the lane ends", ["lane ends"], ["right lane ends"]),
+        ("yield at the crosswalk", ["crosswalk"], ["pedestrian crossing with stripes"]),
+        ("route passes the railway crossing", ["railway crossing"], ["railway crossing ahead"]),
+    ],
+)  # fmt: skip
+def test_additions_that_only_a_picture_can_show(phrase, words, cited):
+    assert unsupported_additions([phrase], []) == words
+    assert unsupported_additions(["ego leaves at the next exit", phrase, phrase], ["lane markings"]) == words
+    assert unsupported_additions([phrase], cited) == []
+
+
+def test_additions_do_not_support_each_other():
+    assert unsupported_additions(["red light", "ego must stop at the red light"], []) == ["red light"]
+    assert unsupported_additions([], ["truck"]) == []
 
 
 def test_long_text_is_read_in_bounded_steps():
