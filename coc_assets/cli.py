@@ -10,7 +10,7 @@ import io
 import json
 import sys
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -131,13 +131,33 @@ def build_parser() -> argparse.ArgumentParser:
         "query", metavar="SELECT", help='for example "SELECT action, count(*) FROM meta_actions GROUP BY 1"'
     )
 
+    judge = _command(commands, "judge", _judge, "decide verdicts anew from stored measurements; no model is asked")
+    _add_store(judge)
+    judge.add_argument("--policy", metavar="P", help="packaged name or YAML file (else filtering.policy)")
+    judge.add_argument("--chunks", metavar="0-3,7", help="only these chunks (default all)")
+
+    policy = commands.add_parser("policy", help="compare policies", description="Compare policies.")
+    kinds = policy.add_subparsers(dest="what", required=True)
+    diff = _command(kinds, "diff", _policy_diff, "what policy B would change")
+    diff.add_argument("before", metavar="A", help="packaged name or YAML file")
+    diff.add_argument("after", metavar="B", help="packaged name or YAML file")
+    _add_store(diff)
+    diff.add_argument("--chunks", metavar="0-3,7", help="only these chunks (default all)")
+    diff.add_argument("--examples", type=_positive, default=3, metavar="N", help="labels of each move (default 3)")
+
     export = _command(commands, "export", _export, "write the interchange forms that other tools read")
     export.add_argument("what", choices=EXPORTS)
     _add_store(export)
     export.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to write to")
 
-    bench = _command(commands, "bench", _bench, "measure egomotion zips to keyframes, as ratios in one run")
+    bench = _command(commands, "bench", _bench, "measure zips to keyframes, or labelling, as ratios in one run")
     bench.add_argument("--dataset", type=Path, metavar="DIR", help="dataset root")
+    bench.add_argument("--labels", action="store_true", help="labelling by a model, against a server that is timed too")
+    bench.add_argument("--keyframes", type=_positive, default=2000, metavar="N", help="to label (default 2000)")
+    bench.add_argument(
+        "--latency-ms", type=_positive, default=50, metavar="MS", help="of each answer of the server (default 50)"
+    )
+    bench.add_argument("--in-flight", type=_positive, default=16, metavar="N", help="requests at a time (default 16)")
     bench.add_argument("--json", action="store_true", help="one JSON object instead of a table")
     return parser
 
@@ -588,6 +608,64 @@ def _cost(options: argparse.Namespace) -> int:
     return DONE
 
 
+# ---- coc judge, coc policy ------------------------------------------------------------------------------------------
+
+
+def _judge(options: argparse.Namespace) -> int:
+    from coc_assets.filtered_coc.judging import judge, report
+    from coc_assets.instances import open_instance
+    from coc_assets.running import only_run_on
+
+    workspace, chunks = _judged_store(options)
+    policy = options.policy or workspace.settings.filtering.policy
+    with only_run_on(workspace.settings):
+        with _progress_bar("chunks") as (bar, task):
+            judged = judge(
+                workspace, chunks, policy, progress=lambda done, of: bar.update(task, completed=done, total=of)
+            )
+        with open_instance(workspace.settings.store) as instance:
+            report(instance, judged)
+    say = _stdout().print
+    say(f"{judged.policy}: " + ", ".join(f"{count} {verdict}" for verdict, count in judged.verdicts.items()))
+    say(f"{_counted(len(judged.changed), 'chunk')} changed, {len(judged.fresh)} followed it already")
+    for (before, after), count in judged.moved.items():
+        say(f"  {before} → {after}: {_counted(count, 'label')}")
+    _say_left_out({**judged.left_out, **judged.failed})
+    return FAILED if judged.failed else DONE
+
+
+def _policy_diff(options: argparse.Namespace) -> int:
+    from coc_assets.filtered_coc.judging import diff_policies
+
+    workspace, chunks = _judged_store(options)
+    diff = diff_policies(workspace, chunks, options.before, options.after, examples=options.examples)
+    _stdout().print(f"{diff.before} → {diff.after}", highlight=False)
+    _write_rows(diff.verdicts, "table")
+    for title, rows in (("rules that decide", diff.rules), ("examples", diff.examples)):
+        if rows.height:
+            _stdout().print(f"\n{title}")
+            _write_rows(rows, "table")
+    _say_left_out(diff.left_out)
+    return DONE
+
+
+def _say_left_out(problems: Mapping[str, str]) -> None:
+    for chunk, problem in problems.items():
+        _stderr().print(f"chunk {chunk}: {problem}", style="yellow", markup=False)
+
+
+def _judged_store(options: argparse.Namespace) -> tuple[Workspace, list[str]]:
+    from coc_assets.stage import Workspace
+
+    settings = load_settings(store=options.store)
+    known = [path.name.removeprefix("chunk=") for path in sorted((settings.store / "filtered_coc").glob("chunk=*"))]
+    if not known:
+        raise UsageError(
+            f"No judged labels in {settings.store}. Make them: coc run --dataset DIR --store {settings.store}"
+        )
+    return Workspace(settings), parse_chunks(options.chunks, known, settings)
+
+
 # ---- coc export -----------------------------------------------------------------------------------------------------
 
 
@@ -616,6 +694,21 @@ def _export(options: argparse.Namespace) -> int:
 
 
 def _bench(options: argparse.Namespace) -> int:
+    return _bench_labels(options) if options.labels else _bench_motion(options)
+
+
+def _bench_labels(options: argparse.Namespace) -> int:
+    from coc_assets.bench.labels import label_table, run_label_bench
+
+    figures = run_label_bench(options.keyframes, options.latency_ms / 1e3, options.in_flight)
+    if options.json:
+        print(json.dumps(figures))
+    else:
+        _stdout().print(label_table(figures))
+    return DONE
+
+
+def _bench_motion(options: argparse.Namespace) -> int:
     from coc_assets.bench.bench import bench_table, run_bench
     from coc_assets.bench.dagster_cost import dagster_seconds_per_chunk
 

@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from importlib import resources as package_files
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
+import numpy as np
+import numpy.typing as npt
 import polars as pl
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError, model_validator
@@ -135,99 +138,168 @@ def parse_policy(text: str, source: str) -> Policy:
         raise PolicyError("\n".join([f"filtering.policy: {source} is not usable:", *lines])) from None
 
 
-def decide(measurements: pl.DataFrame, labels: pl.DataFrame, policy: Policy) -> pl.DataFrame:
+def decide(
+    measurements: pl.DataFrame, labels: pl.DataFrame, policy: Policy, *, key: Sequence[str] = ("label_id",)
+) -> pl.DataFrame:
     """One verdict a usable label.
 
     Args:
         measurements: rows of `measurements`; of several versions of an instrument the last counts.
         labels: rows of `raw_coc`; only those with status ok are judged.
+        key: columns that a label and its measurements share; with labels of several chunks, `chunk` is one.
 
     Returns:
         Rows of `filtered_coc` by keyframe, labeler and label. `reasons` are the names of the rules that fired, gravest
         verdict first and in the policy's order within one.
     """
-    judged = labels.filter(pl.col("status") == "ok").join(
-        _values(measurements, policy), on="label_id", how="left", maintain_order="left"
+    judged = labels.filter(pl.col("status") == "ok").sort("keyframe_id", "labeler", "label_id")
+    rows = _rows_looked_at(measurements, judged, policy, key)
+    values = measurements["value"]
+    figures = judged.select("labeler").with_columns(
+        values.gather(_present(rows[:, number])).alias(_column(rule)) for number, rule in enumerate(policy.rules)
     )
-    gravest_first = sorted(policy.rules, key=lambda rule: BY_SEVERITY.index(rule.verdict))
-    fires = [(rule, _fires(rule)) for rule in gravest_first]
-    verdicts = judged.sort("keyframe_id", "labeler", "label_id").select(
-        "chunk",
-        "label_id",
-        "keyframe_id",
-        "clip_id",
-        "labeler",
-        pl.coalesce(*(pl.when(met).then(pl.lit(rule.verdict)) for rule, met in fires), pl.lit("keep")).alias("verdict"),
-        pl.concat_list(*(pl.when(met).then(pl.lit(rule.rule)) for rule, met in fires), pl.lit(None, pl.String))
-        .list.drop_nulls()
-        .alias("reasons"),
+    verdicts = judged.select("chunk", "label_id", "keyframe_id", "clip_id", "labeler").with_columns(
+        *_in_words(figures.select("labeler", *(_fires(rule) for rule in policy.rules)), policy),
         pl.lit(policy.version).alias("policy_version"),
     )
     return schemas.conform(verdicts, schemas.VERDICTS)
 
 
-def rejected(verdicts: pl.DataFrame, measurements: pl.DataFrame, labels: pl.DataFrame, policy: Policy) -> pl.DataFrame:
+def rejected(
+    verdicts: pl.DataFrame,
+    measurements: pl.DataFrame,
+    labels: pl.DataFrame,
+    policy: Policy,
+    *,
+    key: Sequence[str] = ("label_id",),
+) -> pl.DataFrame:
     """Rows of `rejects`: one a label that the policy rejects, and one a label whose status is not ok.
 
     The reason is the first rule that fired, or `status_<status>`; the hint adds the figure that it fired on.
     """
-    rules = pl.DataFrame(
-        [
-            {"reason": r.rule, "instrument": r.instrument, "name": r.name, "said": r.hint, "is": r.condition}
-            for r in policy.rules
-        ],
-        schema=dict.fromkeys(("reason", "instrument", "name", "said", "is"), pl.String),
+    by_policy = _with_figure(
+        verdicts.filter(pl.col("verdict") == "reject").with_columns(reason=pl.col("reasons").list.first()),
+        measurements,
+        policy,
+        key,
     )
     figure = pl.format(
         " ({}: measured {}{})", "is", pl.col("value").round(3), pl.format("; {}", "detail").fill_null("")
     )
-    by_policy = (
-        verdicts.filter(pl.col("verdict") == "reject")
-        .with_columns(pl.col("reasons").list.first().alias("reason"))
-        .join(rules, on="reason", how="left", maintain_order="left")
-        .join(_latest(measurements), on=["label_id", "instrument", "name"], how="left", maintain_order="left")
-        .with_columns(hint=pl.concat_str(pl.col("said"), figure.fill_null(pl.format(" ({}: not measured)", "is"))))
+    said = by_policy.with_columns(
+        hint=pl.concat_str(pl.col("said"), figure.fill_null(pl.format(" ({}: not measured)", "is")))
     )
     by_status = labels.filter(pl.col("status") != "ok").with_columns(
         hint=pl.format("the labeler gave no usable label: {}", pl.col("reason").fill_null("it left no reason")),
         reason=pl.format("status_{}", "status"),
     )
     columns = ["chunk", "clip_id", "keyframe_id", "label_id", "reason", "hint"]
-    rows = pl.concat([by_policy.select(columns), by_status.select(columns)]).sort("keyframe_id", "label_id")
+    rows = pl.concat([said.select(columns), by_status.select(columns)]).sort("keyframe_id", "label_id")
     return schemas.conform(rows.with_columns(stage=pl.lit(STAGE), severity=pl.lit("rejected")), schemas.REJECTS)
 
 
-def _latest(measurements: pl.DataFrame) -> pl.DataFrame:
-    """Of several versions of an instrument, the figures of the last."""
-    newest_last = measurements.sort(pl.col("version").str.len_chars(), "version", maintain_order=True)
-    return newest_last.unique(["label_id", "instrument", "name"], keep="last", maintain_order=True)
+def _in_words(fires: pl.DataFrame, policy: Policy) -> list[pl.Series]:
+    """Verdict and reasons of each label, from whether each rule fires on it.
+
+    However many labels there are, they fail in few ways; each way is put in words once.
+    """
+    gravest_first = sorted(policy.rules, key=lambda rule: BY_SEVERITY.index(rule.verdict))
+    ways = fires.unique().with_columns(
+        pl.coalesce(
+            *(pl.when(_column(rule)).then(pl.lit(rule.verdict)) for rule in gravest_first), pl.lit("keep")
+        ).alias("verdict"),
+        pl.concat_list(
+            *(pl.when(_column(rule)).then(pl.lit(rule.rule)) for rule in gravest_first), pl.lit(None, pl.String)
+        )
+        .list.drop_nulls()
+        .alias("reasons"),
+    )
+    said = fires.join(ways, on=fires.columns, how="left", nulls_equal=True, maintain_order="left")
+    return [said["verdict"], said["reasons"]]
 
 
-def _values(measurements: pl.DataFrame, policy: Policy) -> pl.DataFrame:
-    """A row a label and a column a rule: the figure that the rule looks at."""
-    wanted = pl.DataFrame(
-        [{"instrument": rule.instrument, "name": rule.name, "rule": rule.rule} for rule in policy.rules],
-        schema=dict.fromkeys(("instrument", "name", "rule"), pl.String),
+def _with_figure(rejects: pl.DataFrame, measurements: pl.DataFrame, policy: Policy, key: Sequence[str]) -> pl.DataFrame:
+    """Adds what the rule that rejects each label says, and the figure that it fired on."""
+    rules = pl.DataFrame(
+        [
+            {"reason": rule.rule, "number": number, "said": rule.hint, "is": rule.condition}
+            for number, rule in enumerate(policy.rules)
+        ],
+        schema={"reason": pl.String, "number": pl.Int64, "said": pl.String, "is": pl.String},
     )
-    named = _latest(measurements).join(wanted, on=["instrument", "name"])
-    wide = named.pivot("rule", index="label_id", values="value")
-    absent = [rule.rule for rule in policy.rules if rule.rule not in wide.columns]
-    return wide.select(
-        "label_id",
-        *(
-            (pl.lit(None, pl.Float64) if rule.rule in absent else pl.col(rule.rule)).alias(_column(rule))
-            for rule in policy.rules
-        ),
-    )
+    explained = rejects.join(rules, on="reason", how="left", maintain_order="left")
+    rows = _rows_looked_at(measurements, explained, policy, key)
+    row = _present(rows[np.arange(explained.height), explained["number"].to_numpy()])
+    return explained.with_columns(measurements["value"].gather(row), measurements["detail"].gather(row))
+
+
+def _rows_looked_at(
+    measurements: pl.DataFrame, labels: pl.DataFrame, policy: Policy, key: Sequence[str]
+) -> npt.NDArray[np.int64]:
+    """Of each label (row) and rule (column) the row of `measurements` that the rule looks at, -1 where there is none.
+
+    Of several versions of an instrument it is that of the last.
+    """
+    distinct = labels.select(key).unique(maintain_order=True).with_row_index("place")
+    label = _label_of_row(measurements, distinct, key)
+    figure, columns = _figure_of_row(measurements, policy)
+    found = np.flatnonzero((label >= 0) & (figure >= 0))
+    found = found[np.argsort(_rank_of_version(measurements["version"].gather(found)), kind="stable")]
+    rows = np.full((distinct.height, max(columns, default=-1) + 1), -1, np.int64)
+    rows[label[found], figure[found]] = found  # of several rows to one place the last remains
+    place = labels.select(key).join(distinct, on=list(key), how="left", maintain_order="left")["place"].to_numpy()
+    return rows[np.ix_(place, np.array(columns, np.int64))]
+
+
+def _label_of_row(measurements: pl.DataFrame, labels: pl.DataFrame, key: Sequence[str]) -> npt.NDArray[np.int64]:
+    """Place of the label that each measurement is of, -1 for none of them.
+
+    Rows of one label lie together as a rule, so that only the first of each run is looked up.
+    """
+    begins = pl.any_horizontal(pl.col(name).ne_missing(pl.col(name).shift()) for name in key)
+    begins = begins | (pl.int_range(pl.len()) == 0)
+    run = measurements.select(begins.alias("begins"))["begins"]
+    first = measurements.filter(run).select(key).join(labels, on=list(key), how="left", maintain_order="left")
+    return first["place"].cast(pl.Int64).fill_null(-1).to_numpy()[run.cum_sum().to_numpy() - 1]
+
+
+def _figure_of_row(measurements: pl.DataFrame, policy: Policy) -> tuple[npt.NDArray[np.int64], list[int]]:
+    """Which of the figures that rules look at each measurement is, -1 for none, and which one each rule looks at."""
+    wanted = list(dict.fromkeys((rule.instrument, rule.name) for rule in policy.rules))
+    instruments = sorted({instrument for instrument, _ in wanted})
+    names = sorted({name for _, name in wanted})
+    numbers = np.full((len(instruments) + 1, len(names) + 1), -1, np.int64)  # the last of each is any other
+    for number, (instrument, name) in enumerate(wanted):
+        numbers[instruments.index(instrument), names.index(name)] = number
+    figure = numbers[_codes(measurements["instrument"], instruments), _codes(measurements["name"], names)]
+    return figure, [wanted.index((rule.instrument, rule.name)) for rule in policy.rules]
+
+
+def _rank_of_version(versions: pl.Series) -> npt.NDArray[np.int64]:
+    """0 for the oldest: versions are numbers, so a longer one is newer."""
+    return _codes(versions, sorted(versions.drop_nulls().unique(), key=lambda version: (len(version), version)))
+
+
+def _codes(texts: pl.Series, known: Sequence[str]) -> npt.NDArray[np.int64]:
+    """Each text's place among the known ones, -1 for others and for null."""
+    codes = texts.cast(pl.Enum(known), strict=False).to_physical().cast(pl.Int64)
+    return codes.fill_null(-1).to_numpy()
+
+
+def _present(rows: npt.NDArray[np.int64]) -> pl.Series:
+    """Row numbers to gather, null where there is none."""
+    found = pl.Series("row", rows, pl.Int64)
+    return found.set(found < 0, None)
 
 
 def _column(rule: Rule) -> str:
-    return f"figure of {rule.rule}"
+    return f"rule {rule.rule}"
 
 
 def _fires(rule: Rule) -> pl.Expr:
     met = _COMPARE[rule.op](pl.col(_column(rule)), rule.value).fill_null(rule.missing == "fire")
-    return met if rule.labelers is None else met & pl.col("labeler").is_in(rule.labelers)
+    of_labeler = met if rule.labelers is None else met & pl.col("labeler").is_in(rule.labelers)
+    return of_labeler.alias(_column(rule))
 
 
 def _place(values: dict[str, Any], location: tuple[int | str, ...]) -> str:

@@ -85,7 +85,7 @@ def test_a_policy_that_there_is_not_is_a_usage_error(
     (tmp_path / "coc.yaml").write_text("filtering: {policy: nonesuch}\n")
     assert main(["run", "--dataset", str(sample), "--store", str(store)]) == 2
     said = capsys.readouterr().err.replace("\n", " ")
-    assert "filtering.policy: 'nonesuch' is neither packaged (default)" in said
+    assert "filtering.policy: 'nonesuch' is neither packaged (default, keep-all, strict)" in said
 
 
 def test_a_second_run_makes_nothing_and_changes_nothing(
@@ -198,3 +198,22 @@ def test_every_command_and_option_is_documented() -> None:
         section = page.split(f"## `coc {name}`")[1].split("\n## ")[0]
         options = {option for action in parser._actions for option in action.option_strings} - {"-h", "--help"}
         assert {option for option in options if f"`{option}" not in section} == set(), name
+
+
+def test_judging_under_another_policy_makes_new_verdicts_and_no_labels(
+    store: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    labels_before = {name: digest for name, digest in tree(store).items() if name.startswith("raw_coc/")}
+    assert main(["policy", "diff", "default", "keep-all", "--store", str(store)]) == 0
+    assert "keep" in capsys.readouterr().out
+    assert main(["judge", "--store", str(store), "--policy", "keep-all"]) == 0
+    assert "2 chunks changed" in capsys.readouterr().out
+    assert rows(capsys, store, "SELECT DISTINCT verdict FROM filtered_coc") == [{"verdict": "keep"}]
+    assert {name: digest for name, digest in tree(store).items() if name.startswith("raw_coc/")} == labels_before
+    assert main(["judge", "--store", str(store), "--policy", "keep-all"]) == 0
+    assert "0 chunks changed, 2 followed it already" in capsys.readouterr().out
+
+
+def test_judging_a_store_without_labels_is_a_usage_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["judge", "--store", str(tmp_path / "none"), "--policy", "strict"]) == 2
+    assert "Make them: coc run" in capsys.readouterr().err

@@ -87,10 +87,34 @@ def test_default_policy(row: dict[str, object], trajectories: pl.DataFrame, verd
     assert reasons[:1] == ([reason] if reason else [])
 
 
-def test_every_rule_of_the_default_policy_looks_at_something_measured() -> None:
+@pytest.mark.parametrize("policy", ["default", "keep-all", "strict"])
+def test_every_rule_of_a_packaged_policy_looks_at_something_measured(policy: str) -> None:
     made = measure(labels(FOLLOWING), KEYS, BRAKING, LEAD, SETTINGS)
     figures = set(made.select("instrument", "name").iter_rows())
-    assert {(rule.instrument, rule.name) for rule in DEFAULT.rules} <= figures
+    assert {(rule.instrument, rule.name) for rule in load_policy(policy).rules} <= figures
+
+
+@pytest.mark.parametrize(
+    ("row", "trajectories", "strict", "keep_all"),
+    [
+        pytest.param(FOLLOWING, BRAKING, "keep", "keep", id="sound"),
+        pytest.param(label(longitudinal_decision="yield"), STEADY, "reject", "keep", id="contradicted"),
+        pytest.param(
+            label(trace="Keep the speed although the light is red"), STEADY, "reject", "keep", id="default reviews"
+        ),
+        pytest.param(label(), STEADY.head(KEYFRAME + 15), "review", "keep", id="too short to say"),
+        pytest.param(
+            label(justification="The van will leave the lane."), STEADY, "review", "keep", id="cause yet to come"
+        ),
+        pytest.param(FOLLOWING | {"trace": " "}, BRAKING, "reject", "reject", id="no text"),
+        pytest.param(FOLLOWING | {"trace": "Stop <|x|> now please"}, BRAKING, "reject", "reject", id="token"),
+        pytest.param(label(frame=60), STEADY, "reject", "reject", id="keyframe gone"),
+    ],
+)
+def test_strict_and_keep_all(row: dict[str, object], trajectories: pl.DataFrame, strict: str, keep_all: str) -> None:
+    for name, verdict in (("strict", strict), ("keep-all", keep_all)):
+        made = build(labels(row), KEYS, trajectories, LEAD, SETTINGS, load_policy(name))
+        assert made["filtered_coc"]["verdict"].to_list() == [verdict], name
 
 
 def test_conservation() -> None:

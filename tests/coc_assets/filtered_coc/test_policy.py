@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import random
 import re
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import polars as pl
 import pytest
 
 from coc_assets.filtered_coc.policy import (
+    BY_SEVERITY,
     Policy,
     PolicyError,
     decide,
@@ -157,12 +159,83 @@ def test_policy_of_ones_own(tmp_path: Path) -> None:
 
 def test_unknown_policy_names_the_packaged_ones() -> None:
     with pytest.raises(
-        PolicyError, match=r"^filtering\.policy: 'mine' is neither packaged \(default\) nor a readable file.*Set it to"
+        PolicyError,
+        match=r"^filtering\.policy: 'mine' is neither packaged \(default, keep-all, strict\) nor a readable.*Set it to",
     ):
         load_policy("mine")
 
 
-def test_packaged_policies_are_valid_and_say_what_to_do() -> None:
-    assert packaged_policies() == ["default"]
-    for rule in load_policy("default").rules:
+@pytest.mark.parametrize("name", ["default", "keep-all", "strict"])
+def test_packaged_policies_are_valid_and_say_what_to_do(name: str) -> None:
+    assert name in packaged_policies()
+    policy = load_policy(name)
+    assert policy.name == name
+    assert policy.about
+    for rule in policy.rules:
         assert rule.hint, rule.rule
+
+
+def test_strict_is_nowhere_milder_than_default_and_keep_all_nowhere_graver() -> None:
+    verdicts = {name: {rule.rule: rule.verdict for rule in load_policy(name).rules} for name in packaged_policies()}
+    default = verdicts["default"]
+    assert all(BY_SEVERITY.index(verdicts["strict"][rule]) <= BY_SEVERITY.index(default[rule]) for rule in default)
+    assert verdicts["keep-all"].items() <= default.items()
+    assert set(verdicts["keep-all"]) == {"empty_text", "forbidden_tokens", "keyframe_gone"}
+
+
+def test_labels_of_several_chunks_are_told_apart_by_the_key() -> None:
+    rows = pl.concat([labels(label(40, chunk=chunk)) for chunk in ("0000", "0001")])
+    figures = pl.concat(
+        [measurements(("text", "words", words)).with_columns(chunk=pl.lit(chunk))
+         for chunk, words in (("0001", 9), ("0000", 0))]
+    )  # fmt: skip
+    key = ("chunk", "label_id")
+    made = decide(figures, rows, POLICY, key=key)
+    assert dict(made.select("chunk", "verdict").iter_rows()) == {"0000": "reject", "0001": "keep"}
+    left_out = rejected(made, figures, rows, POLICY, key=key)
+    assert left_out.select("chunk", "hint").rows() == [("0000", "no words (text.words == 0: measured 0.0; why)")]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_many_labels_at_once_are_judged_as_each_alone(seed: int) -> None:
+    """Verdicts and reasons as a plain loop over labels and rules reads them, whatever the order of the rows."""
+    draw = random.Random(seed)
+    rows = [label(frame, labeler=name) for frame in range(20, 60) for name in ("rules", "model")]
+    drawn = [
+        (row["label_id"], version, rule.instrument, rule.name, draw.choice([None, 0, 1, 3, 5, 7, 9]))
+        for row in rows for rule in (*POLICY.rules[:1], *POLICY.rules[2:]) for version in ("9", "10")
+        if draw.random() < 0.8
+    ]  # fmt: skip
+    draw.shuffle(drawn)
+    figures = pl.concat(
+        [measurements((instrument, name, value), version=version, label_id=label_id)
+         for label_id, version, instrument, name, value in drawn]
+    )  # fmt: skip
+    made = decide(figures, labels(*rows), POLICY)
+    expected = {str(row["label_id"]): _plainly(str(row["label_id"]), drawn) for row in rows}
+    assert {row["label_id"]: (row["verdict"], row["reasons"]) for row in made.to_dicts()} == expected
+    assert {verdict for verdict, _ in expected.values()} == {"keep", "review", "reject"}
+
+
+def _plainly(label_id: str, drawn: list[tuple[object, str, str, str, float | None]]) -> tuple[str, list[str]]:
+    """The policy of this module read rule by rule; the last version of a figure counts."""
+    figure = {
+        (instrument, name): value
+        for wanted in ("9", "10")
+        for of, version, instrument, name, value in drawn
+        if (of, version) == (label_id, wanted)
+    }
+    agrees, words, future = (
+        figure.get(("motion", "agrees")),
+        figure.get(("text", "words")),
+        figure.get(("text", "future")),
+    )
+    fired = {
+        "empty": words is None or words == 0,
+        "short": words is not None and words <= 3,
+        "slow": agrees is not None and agrees < 1,
+        "noted": future is not None and future > 2,
+    }
+    reasons = [name for name, fires in fired.items() if fires]
+    verdict = "reject" if fired["empty"] or fired["short"] else "review" if fired["slow"] else "keep"
+    return verdict, reasons
