@@ -41,6 +41,7 @@ ASSETS = (
 OPTIONAL_ASSETS = ("trajdata_cache",)
 RETRIED = ("invalid", "error", "refused", "over_budget")
 COST_BY = ("run", "model", "chunk", "labeler", "step", "day")
+COST_SHOWN = ("answered", "refused", "error", "over_budget", "prompt_tokens", "completion_tokens", "cost_usd")
 EXPORTS = ("meta-actions", "keyframes", "cot-yaml", "jsonl")
 
 
@@ -430,6 +431,10 @@ def _status(options: argparse.Namespace) -> int:
     workspace = Workspace(with_recorded_labeler(with_recorded_dataset(settings)))
     statuses = store_status(workspace)
     _print_status(workspace, statuses)
+    for status in statuses:
+        for name, receipt in status.receipts.items():
+            if receipt.status == "failed":
+                _stdout().print(f"chunk {status.chunk} {name} failed: {receipt.error}", style="red", markup=False)
     broken = any(status.failed_checks or "failed" in status.states.values() for status in statuses)
     return FAILED if broken else DONE
 
@@ -604,7 +609,8 @@ def _cost(options: argparse.Namespace) -> int:
     if not settings.store.is_dir():
         raise UsageError(f"No store at {settings.store}. Make one: coc run --dataset DIR --store {settings.store}")
     table = cost_table(Store(settings.store), options.by)
-    _write_rows(with_total(table, options.by) if options.format == "table" else table, options.format)
+    shown = with_total(table, options.by).select(options.by, *COST_SHOWN) if options.format == "table" else table
+    _write_rows(shown, options.format)
     return DONE
 
 

@@ -12,7 +12,8 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
+from multiprocessing.connection import wait
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -251,7 +252,16 @@ def _start_worker(workspace: Workspace, run: str, saying: Any) -> None:
 
     global _worker
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what an interrupt means
+    threading.Thread(target=_leave_with_parent, daemon=True).start()
     _worker = Worker(replace(workspace, progress=lambda *said: saying.send(said)), run)
+
+
+def _leave_with_parent() -> None:
+    """Ends this process when the run that started it is gone: nobody would take its results, or stop it."""
+    parent = parent_process()
+    if parent is not None:
+        wait([parent.sentinel])
+        os._exit(1)
 
 
 def _config(stage: str, plan: ChunkPlan, force: bool) -> dict[str, Any]:

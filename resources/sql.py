@@ -6,6 +6,7 @@ wait for each other or for a run.
 
 from __future__ import annotations
 
+import itertools
 import re
 from typing import TYPE_CHECKING
 
@@ -46,10 +47,20 @@ def query(store: Store, sql: str) -> pl.DataFrame:
     try:
         _require_one_select(sql)
         with connect(store) as connection:
-            return pl.DataFrame(connection.sql(sql).to_arrow_table())
+            table = connection.sql(sql).to_arrow_table()
+            return pl.DataFrame(table.rename_columns(_distinct(table.column_names)))
     except duckdb.Error as error:
         views = ", ".join(table.name for table in VIEWS)
         raise QueryError(f'{error}\nViews: {views}. Columns: coc sql "DESCRIBE clips"') from None
+
+
+def _distinct(names: list[str]) -> list[str]:
+    """Column names of a join, where the same one may come twice: trace, trace_1, …"""
+    taken: list[str] = []
+    for name in names:
+        numbered = (f"{name}_{number}" for number in itertools.count(1))
+        taken.append(name if name not in taken else next(other for other in numbered if other not in [*taken, *names]))
+    return taken
 
 
 def connect(store: Store) -> duckdb.DuckDBPyConnection:

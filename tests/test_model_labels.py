@@ -177,6 +177,21 @@ def test_two_labelers_live_side_by_side(coc: Run, store: Store, stub: ChatStub, 
     assert json.loads(capsys.readouterr().out) == [{"n": 3 * keyframes(store)}]
 
 
+def test_decisions_that_contradict_the_measured_lane_manoeuvres_are_asked_about_again(
+    filmed: tuple[Path, Path], coc: Run, store: Store, stub: ChatStub
+) -> None:
+    from coc_assets.raw_coc.vlm.contradiction import lateral_prior
+    from coc_assets.raw_coc.vlm.labelling import prepare
+    from coc_assets.stage import Workspace
+
+    assert coc("--select", "raw_coc") == 0
+    alias = {"stub": {"backend": "server", "base_url": stub.base_url, "model": "stub-model"}}
+    settings = load_settings(dataset=filmed[0], store=store.root, labeler="stub", models={"aliases": alias})
+    views = prepare(Workspace(settings), "0000").views
+    moved = {view.keyframe_id for view in views if lateral_prior(view.timeline)}
+    assert set(labels(store).filter(pl.col("repair") == "unresolved")["keyframe_id"]) == moved
+
+
 def test_a_server_that_is_down_fails_the_chunk_at_once_and_clearly(
     coc: Run, store: Store, stub: ChatStub, capsys: Any
 ) -> None:

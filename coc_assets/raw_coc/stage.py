@@ -18,6 +18,7 @@ from resources.journal import read_journal
 from resources.models.aliases import known_aliases
 from resources.settings import Settings
 
+_MEASURES_LANES = ("window", "motion", "manoeuvre", "curve")  # of the rules, what models are told of is measured by
 _TOKENS = ("prompt_tokens", "completion_tokens")
 
 
@@ -86,7 +87,8 @@ def _figures(labels: pl.DataFrame) -> dict[str, int | float]:
 def _shaped_by(settings: Settings) -> dict[str, Any]:
     """What shapes the labels of the labeler in force; another labeler's settings do not."""
     if uses_model(settings):
-        return {"model": plan_of(settings).shape}
+        measured = settings.labels.rules.model_dump(mode="json", include=set(_MEASURES_LANES))
+        return {"model": plan_of(settings).shape, "measured": measured}
     return {"rules": settings.labels.rules.model_dump(mode="json")}
 
 

@@ -7,7 +7,6 @@ give the starting values.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
 
 from pydantic import Field
 
@@ -229,8 +228,10 @@ class RulesSettings(Section):
 class VlmSettings(Section):
     """How a vision-language model is asked; everything here shapes its labels."""
 
-    passes: Literal[1, 2] = Field(
+    passes: int = Field(
         2,
+        ge=1,
+        le=2,
         description="2: causes are listed from the history alone, then the decision from all frames; 1: one request "
         "sees everything, so that causal locality is only asked for",
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
@@ -47,13 +48,28 @@ def _rows(prefix: str, model: type[BaseModel], *, nested: bool) -> Iterator[str]
         if section := _section(field):
             if nested:
                 yield from _rows(f"{prefix}{name}.", section, nested=True)
-        else:
-            yield f"| `{prefix}{name}` | `{_default(field)}` | {field.description or ''} |"
+            continue
+        yield f"| `{prefix}{name}` | `{_default(field)}` | {field.description or ''} |"
+        if entries := _entries(field):
+            yield from _rows(f"{prefix}{name}.<name>.", entries, nested=True)
 
 
 def _section(field: FieldInfo) -> type[BaseModel] | None:
-    kind = field.annotation
-    return kind if isinstance(kind, type) and issubclass(kind, BaseModel) else None
+    """The group of settings that a key holds, also where it may be left out."""
+    kinds = [kind for kind in get_args(field.annotation) or (field.annotation,) if kind is not type(None)]
+    return kinds[0] if len(kinds) == 1 and _is_section(kinds[0]) else None
+
+
+def _entries(field: FieldInfo) -> type[BaseModel] | None:
+    """The group of settings that each entry of a mapping holds."""
+    if get_origin(field.annotation) is not dict:
+        return None
+    kind = get_args(field.annotation)[1]
+    return kind if _is_section(kind) else None
+
+
+def _is_section(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, BaseModel)
 
 
 def _default(field: FieldInfo) -> str:

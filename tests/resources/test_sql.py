@@ -129,3 +129,9 @@ def test_files_outside_the_store_cannot_be_read(store: Store, tmp_path: Path) ->
 def test_an_unknown_table_is_answered_with_the_views(store: Store) -> None:
     with pytest.raises(QueryError, match="Views: clips, trajectories"):
         query(store, "SELECT * FROM clip")
+
+
+def test_columns_that_a_join_gives_twice_are_numbered(store: Store) -> None:
+    joined = query(store, "SELECT 1 AS a, 2 AS a, 3 AS a_1, 4 AS a")
+    assert joined.rows() == [(1, 2, 3, 4)]
+    assert joined.columns == ["a", "a_2", "a_1", "a_3"]

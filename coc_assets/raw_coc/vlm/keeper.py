@@ -83,7 +83,8 @@ class AskingProcess:
             _send(child.stdin, job.model_dump(mode="json"))
             while line := _line(child.stdout):
                 if "progress" in line:
-                    progress(*line["progress"])
+                    with contextlib.suppress(BrokenPipeError):  # whoever watched is gone; the labels are still wanted
+                        progress(*line["progress"])
                 elif "failed" in line:
                     raise StageError(line["failed"])
                 else:

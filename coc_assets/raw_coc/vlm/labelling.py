@@ -114,6 +114,7 @@ def prepare(workspace: Workspace, chunk: str) -> Prepared:
         store.read_table(schemas.TRAJECTORIES, chunk),
         video_digests(workspace.root, chunk, settings.videos.camera, clip_ids),
         settings.videos,
+        settings.labels.rules,
     )
     return Prepared(views, plan_of(settings), model_of(settings.labeler, settings.models))
 

@@ -10,10 +10,12 @@ from typing import Any, NamedTuple
 import polars as pl
 
 from coc_assets.clip_videos.sampling import asked_instants
+from coc_assets.raw_coc.vlm.lanes import measured_lanes
 from coc_assets.raw_coc.vlm.view import KeyframeView, ShownFrame, SpeedRow, TimelineRow
 from coc_assets.sources.egomotion import FRAME_US
 from resources.archives import Member
 from resources.dataset import FRAME_TIMESTAMPS, VIDEO, DatasetRoot
+from resources.settings.labels import RulesSettings
 from resources.settings.videos import VideoSettings
 
 Row = dict[str, Any]
@@ -62,6 +64,7 @@ def keyframe_views(
     trajectories: pl.DataFrame,
     videos_by_clip: Mapping[str, str],
     settings: VideoSettings,
+    rules: RulesSettings | None = None,
 ) -> list[KeyframeView]:
     """One view a keyframe, in the keyframes' order.
 
@@ -72,11 +75,13 @@ def keyframe_views(
             TRAJECTORIES.
         videos_by_clip: what `video_digests` gives.
         settings: those that the segments were made with.
+        rules: measures lane manoeuvres of clips whose spans name none; None leaves them out.
 
     Raises:
         ValueError: a keyframe lies outside its clip, or its segment is of other settings.
     """
     clips = _clips(spans, trajectories)
+    measured = measured_lanes(keyframes, trajectories, rules) if rules else {}
     of_camera = segments.filter(pl.col("camera") == settings.camera)
     segment_of = {row["keyframe_id"]: row for row in of_camera.iter_rows(named=True)}
     views = []
@@ -94,7 +99,7 @@ def keyframe_views(
                 history=shown.history,
                 future=shown.future,
                 missing_s=shown.missing_s,
-                timeline=_timeline(clip, frame),
+                timeline=_timeline(clip, clip.lane or measured.get(keyframe_id, {}), frame),
                 speeds=_speeds(clip.motion, frame),
                 video=videos_by_clip.get(clip_id),
                 problem=shown.problem,
@@ -169,8 +174,8 @@ def _relative(instants_us: list[int], t0_us: int) -> tuple[float, ...]:
     return tuple((us - t0_us) / 1e6 for us in instants_us)
 
 
-def _timeline(clip: _Clip, at: int) -> tuple[TimelineRow, ...]:
-    axes = clip.longitudinal.get, clip.lateral.get, clip.lane.get
+def _timeline(clip: _Clip, lane: Mapping[int, str], at: int) -> tuple[TimelineRow, ...]:
+    axes = clip.longitudinal.get, clip.lateral.get, lane.get
     return tuple(
         TimelineRow(asked_s, *(action(at + after) for action in axes))
         for after, asked_s in _TOLD

@@ -147,3 +147,8 @@ def test_errors_are_in_plain_words(tmp_path: Path, yaml: str, message: str) -> N
     with pytest.raises(SettingsError) as caught:
         load_settings()
     assert message in str(caught.value)
+
+
+def test_numbers_from_a_small_choice_come_from_the_environment_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COC_LABELS__VLM__PASSES", "1")
+    assert load_settings().labels.vlm.passes == 1
