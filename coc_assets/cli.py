@@ -6,7 +6,6 @@ Exit status: 0 done, 1 a partition failed or a check of ERROR severity did, 2 us
 from __future__ import annotations
 
 import argparse
-import io
 import json
 import sys
 from collections import Counter
@@ -15,20 +14,32 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from coc_assets.commands.common import (
+    DONE,
+    FAILED,
+    FORMATS,
+    INTERRUPTED,
+    USAGE,
+    UsageError,
+    add_store,
+    counted,
+    parse_chunks,
+    positive,
+    progress_bar,
+    require_store,
+    stderr,
+    stdout,
+    write_rows,
+)
 from resources.dataset import DatasetError
 from resources.settings import Settings, SettingsError, load_settings
 from resources.sql import QueryError
 
 if TYPE_CHECKING:
-    import polars as pl
-    from rich.console import Console
-    from rich.progress import Progress, TaskID
-
     from coc_assets.running import ChunkPlan, ChunkResult
     from coc_assets.stage import Workspace
     from coc_assets.status import ChunkStatus
 
-DONE, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 ASSETS = (
     "trajectory_cache",
     "meta_actions",
@@ -45,10 +56,6 @@ COST_SHOWN = ("answered", "refused", "error", "over_budget", "prompt_tokens", "c
 EXPORTS = ("meta-actions", "keyframes", "cot-yaml", "jsonl")
 
 
-class UsageError(Exception):
-    """The command cannot start as it was given; the message says why and what would work."""
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command and returns its exit status."""
     from coc_assets.stage import StageError
@@ -57,13 +64,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return options.run(options)
     except (UsageError, SettingsError, DatasetError, QueryError, StageError) as error:
-        _stderr().print(f"[bold red]coc {options.command}:[/] ", end="")
-        _stderr().print(str(error), markup=False, highlight=False)
+        stderr().print(f"[bold red]coc {options.command}:[/] ", end="")
+        stderr().print(str(error), markup=False, highlight=False)
         return USAGE
     except OSError as error:
         return _cannot_write(options, error)
     except KeyboardInterrupt:
-        _stderr().print("Interrupted. What is finished stays; the same command goes on from there.")
+        stderr().print("Interrupted. What is finished stays; the same command goes on from there.")
         return INTERRUPTED
     except Exception as error:
         if not type(error).__module__.startswith("sqlalchemy"):
@@ -79,7 +86,7 @@ def _cannot_write(options: argparse.Namespace, error: Exception) -> int:
     mend = (
         "Name another --store or --out, or free space; what is finished stays, and the same command goes on from there."
     )
-    _stderr().print(f"coc {options.command}: {said}. {mend}", style="red", markup=False, highlight=False)
+    stderr().print(f"coc {options.command}: {said}. {mend}", style="red", markup=False, highlight=False)
     return FAILED if type(error).__module__.startswith("sqlalchemy") else USAGE
 
 
@@ -91,8 +98,8 @@ def build_parser() -> argparse.ArgumentParser:
 
     sample = _command(commands, "sample", _sample, "generate a sample dataset in the PhysicalAI-AV layout")
     sample.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to make")
-    sample.add_argument("--chunks", type=_positive, default=3, metavar="N", help="chunks (default 3)")
-    sample.add_argument("--clips", type=_positive, default=12, metavar="N", help="clips a chunk (default 12)")
+    sample.add_argument("--chunks", type=positive, default=3, metavar="N", help="chunks (default 3)")
+    sample.add_argument("--clips", type=positive, default=12, metavar="N", help="clips a chunk (default 12)")
     sample.add_argument("--seed", type=int, default=0, metavar="N", help="another seed, other scenes (default 0)")
     sample.add_argument("--no-video", action="store_true", help="leave the camera out")
     sample.add_argument("--no-defects", action="store_true", help="no defective clips")
@@ -100,11 +107,11 @@ def build_parser() -> argparse.ArgumentParser:
 
     run = _command(commands, "run", _run, "materialise the assets through Dagster; what is fresh is skipped")
     run.add_argument("--dataset", type=Path, metavar="DIR", help="dataset root (else COC_DATASET or coc.yaml)")
-    _add_store(run)
+    add_store(run)
     run.add_argument("--chunks", metavar="0-3,7", help="the dataset's chunks to do (default all)")
     run.add_argument("--select", nargs="+", metavar="ASSET", choices=ASSETS + OPTIONAL_ASSETS, help="only these assets")
     run.add_argument("--labeler", metavar="NAME", help="rules (default), or a model alias: coc models")
-    run.add_argument("--jobs", type=_positive, default=1, metavar="N", help="processes, a chunk each (default 1)")
+    run.add_argument("--jobs", type=positive, default=1, metavar="N", help="processes, a chunk each (default 1)")
     run.add_argument("--force", action="store_true", help="make again what is fresh; answers of models are kept")
     run.add_argument(
         "--retry", type=_statuses, metavar="STATUS,…", help="ask a model again for labels in these statuses"
@@ -118,22 +125,22 @@ def build_parser() -> argparse.ArgumentParser:
     models.add_argument("--json", action="store_true", help="one JSON list")
 
     cost = _command(commands, "cost", _cost, "what labelling by models took: requests, tokens, USD")
-    _add_store(cost)
+    add_store(cost)
     cost.add_argument("--by", choices=COST_BY, default="model", help="group by (default model)")
-    cost.add_argument("--format", choices=("table", "csv", "json", "parquet"), default="table", help="default table")
+    cost.add_argument("--format", choices=FORMATS, default="table", help="default table")
 
     status = _command(commands, "status", _status, "chunks by stages, from the receipts")
-    _add_store(status)
+    add_store(status)
 
     sql = _command(commands, "sql", _sql, "one read-only SELECT over every table")
-    _add_store(sql)
-    sql.add_argument("--format", choices=("table", "csv", "json", "parquet"), default="table", help="default table")
+    add_store(sql)
+    sql.add_argument("--format", choices=FORMATS, default="table", help="default table")
     sql.add_argument(
         "query", metavar="SELECT", help='for example "SELECT action, count(*) FROM meta_actions GROUP BY 1"'
     )
 
     judge = _command(commands, "judge", _judge, "decide verdicts anew from stored measurements; no model is asked")
-    _add_store(judge)
+    add_store(judge)
     judge.add_argument("--policy", metavar="P", help="packaged name or YAML file (else filtering.policy)")
     judge.add_argument("--chunks", metavar="0-3,7", help="only these chunks (default all)")
 
@@ -142,23 +149,35 @@ def build_parser() -> argparse.ArgumentParser:
     diff = _command(kinds, "diff", _policy_diff, "what policy B would change")
     diff.add_argument("before", metavar="A", help="packaged name or YAML file")
     diff.add_argument("after", metavar="B", help="packaged name or YAML file")
-    _add_store(diff)
+    add_store(diff)
     diff.add_argument("--chunks", metavar="0-3,7", help="only these chunks (default all)")
-    diff.add_argument("--examples", type=_positive, default=3, metavar="N", help="labels of each move (default 3)")
+    diff.add_argument("--examples", type=positive, default=3, metavar="N", help="labels of each move (default 3)")
+
+    profile = _command(commands, "profile", _profile, "what this store's labels are like, to hold later chunks against")
+    _add_profile(profile)
+
+    evaluate = _command(commands, "eval", _eval, "how right labels are: against scripted truth, or against each other")
+    _add_eval(evaluate)
+
+    review = _command(commands, "review", _review, "look at labels in the browser: keep, reject or edit")
+    _add_review(review)
+
+    taken_in = _command(commands, "import", _import, "take in labels made elsewhere, as a labeler of their own")
+    _add_import(taken_in)
 
     export = _command(commands, "export", _export, "write the interchange forms that other tools read")
     export.add_argument("what", choices=EXPORTS)
-    _add_store(export)
+    add_store(export)
     export.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to write to")
 
     bench = _command(commands, "bench", _bench, "measure zips to keyframes, or labelling, as ratios in one run")
     bench.add_argument("--dataset", type=Path, metavar="DIR", help="dataset root")
     bench.add_argument("--labels", action="store_true", help="labelling by a model, against a server that is timed too")
-    bench.add_argument("--keyframes", type=_positive, default=2000, metavar="N", help="to label (default 2000)")
+    bench.add_argument("--keyframes", type=positive, default=2000, metavar="N", help="to label (default 2000)")
     bench.add_argument(
-        "--latency-ms", type=_positive, default=50, metavar="MS", help="of each answer of the server (default 50)"
+        "--latency-ms", type=positive, default=50, metavar="MS", help="of each answer of the server (default 50)"
     )
-    bench.add_argument("--in-flight", type=_positive, default=16, metavar="N", help="requests at a time (default 16)")
+    bench.add_argument("--in-flight", type=positive, default=16, metavar="N", help="requests at a time (default 16)")
     bench.add_argument("--json", action="store_true", help="one JSON object instead of a table")
     return parser
 
@@ -172,16 +191,6 @@ def _command(
     parser = commands.add_parser(name, help=about, description=about[0].upper() + about[1:] + ".")
     parser.set_defaults(run=run)
     return parser
-
-
-def _add_store(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--store", type=Path, metavar="DIR", help="store (else COC_STORE or coc.yaml; default ./store)")
-
-
-def _positive(text: str) -> int:
-    if not text.isdigit() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"takes a whole number of 1 or more, got {text!r}")
-    return int(text)
 
 
 def _dollars(text: str) -> float:
@@ -209,7 +218,7 @@ def _sample(options: argparse.Namespace) -> int:
     from coc_assets.sample.generate import SampleError, generate
 
     total = options.chunks * options.clips
-    with _progress_bar("clips") as (bar, task):
+    with progress_bar("clips") as (bar, task):
         bar.update(task, total=total)
         try:
             made = generate(
@@ -224,7 +233,7 @@ def _sample(options: argparse.Namespace) -> int:
             )
         except SampleError as error:
             raise UsageError(str(error)) from None
-    clips, chunks = _counted(made.clips, "clip"), _counted(made.chunks, "chunk")
+    clips, chunks = counted(made.clips, "clip"), counted(made.chunks, "chunk")
     print(f"{clips} in {chunks}, {made.defective} of them defective, in {options.out}")
     return DONE
 
@@ -291,8 +300,8 @@ def _dry_run(workspace: Workspace, chunks: Sequence[str], options: argparse.Name
     from coc_assets.raw_coc.vlm.estimate import estimate
 
     found = estimate(workspace, chunks, options.retry or ())
-    say = _stdout().print
-    say(f"labeler {workspace.settings.labeler}: {_counted(found.keyframes, 'keyframe')}, {found.answered} answered")
+    say = stdout().print
+    say(f"labeler {workspace.settings.labeler}: {counted(found.keyframes, 'keyframe')}, {found.answered} answered")
     assumed = " (assumed; no answers to go by yet)" if found.assumed else " (as long as the answers so far)"
     say(f"requests           {found.requests:>12,}   and at most {found.repairs:,} repairs")
     say(f"prompt tokens      {found.prompt_tokens:>12,}   by picture size and words, rather too many than too few")
@@ -305,7 +314,7 @@ def _dry_run(workspace: Workspace, chunks: Sequence[str], options: argparse.Name
     if found.unmade:
         select = " ".join(ASSETS[: ASSETS.index("raw_coc")])
         say(
-            f"{_counted(len(found.unmade), 'chunk')} without keyframes left out. Make them first, no model is asked: "
+            f"{counted(len(found.unmade), 'chunk')} without keyframes left out. Make them first, no model is asked: "
             f"coc run --select {select}"
         )
     return DONE
@@ -323,29 +332,6 @@ def _refuse_another_dataset(workspace: Workspace, chunks: Sequence[str]) -> None
         )
 
 
-def parse_chunks(spec: str | None, known: Sequence[str], settings: Settings) -> list[str]:
-    """Chunk ids of a specification such as `0-3,7`; all known ones where none is given.
-
-    Raises:
-        UsageError: it is malformed, or names chunks that the dataset does not have.
-    """
-    if spec is None:
-        return list(known)
-    wanted: list[str] = []
-    for part in spec.split(","):
-        first, dash, last = part.strip().partition("-")
-        if not first.isdigit() or (dash and not last.isdigit()):
-            raise UsageError(f"--chunks takes numbers and ranges such as 0-3,7; cannot read {part.strip()!r}.")
-        if int(last or first) < int(first):
-            raise UsageError(f"--chunks {part.strip()} runs backwards; write {last}-{first}.")
-        wanted += [f"{number:04d}" for number in range(int(first), int(last or first) + 1)]
-    unknown = sorted(set(wanted) - set(known))
-    if unknown:
-        has = f"{known[0]} to {known[-1]} ({len(known)})" if len(known) > 8 else ", ".join(known)
-        raise UsageError(f"{settings.dataset} has no egomotion for chunk {', '.join(unknown)}. It has: {has}.")
-    return sorted(set(wanted))
-
-
 def _materialize(workspace: Workspace, chunks: list[str], options: argparse.Namespace) -> list[ChunkResult]:
     from coc_assets.definitions import build_definitions
     from coc_assets.instances import open_instance
@@ -360,10 +346,10 @@ def _materialize(workspace: Workspace, chunks: list[str], options: argparse.Name
         plans = [plan_retry(workspace, chunk, options.retry, selected) for chunk in chunks]
     else:
         plans = [plan_chunk(workspace, chunk, selected, checks, force=options.force) for chunk in chunks]
-    _stderr().print(_plan_line(plans))
+    stderr().print(_plan_line(plans))
     _warn_of_stale_inputs(workspace, chunks, selected)
     results: list[ChunkResult] = []
-    with _progress_bar("stages") as (bar, task):
+    with progress_bar("stages") as (bar, task):
         due = {plan.chunk: plan.due for plan in plans}
         done: set[tuple[str, str]] = set()
         bar.update(task, total=sum(map(len, due.values())))
@@ -397,13 +383,13 @@ def _warn_of_stale_inputs(workspace: Workspace, chunks: Sequence[str], selected:
     last = max((ASSETS.index(asset) for asset in selected if asset in ASSETS), default=0)
     before = [asset for asset in ASSETS[:last] if asset in stale]
     if before:
-        _stderr().print(f"Not selected, but stale: {' '.join(before)}. Add them to --select to bring them up to date.")
+        stderr().print(f"Not selected, but stale: {' '.join(before)}. Add them to --select to bring them up to date.")
 
 
 def _plan_line(plans: Sequence[ChunkPlan]) -> str:
     due = sum(len(plan.due) for plan in plans)
     fresh = sum(len(plan.fresh) for plan in plans)
-    return f"{_counted(len(plans), 'chunk')}: {_counted(due, 'stage')} to make, {fresh} fresh."
+    return f"{counted(len(plans), 'chunk')}: {counted(due, 'stage')} to make, {fresh} fresh."
 
 
 def _report_run(workspace: Workspace, chunks: list[str], results: Sequence[ChunkResult]) -> int:
@@ -413,7 +399,7 @@ def _report_run(workspace: Workspace, chunks: list[str], results: Sequence[Chunk
     _print_status(workspace, statuses)
     for result in results:
         for message in (*result.failures, *result.failed_checks):
-            _stderr().print(f"chunk {result.chunk}: {message}", style="red", markup=False, highlight=False)
+            stderr().print(f"chunk {result.chunk}: {message}", style="red", markup=False, highlight=False)
     failed = any(not result.ok for result in results) or any(status.failed_checks for status in statuses)
     return FAILED if failed else DONE
 
@@ -426,15 +412,14 @@ def _status(options: argparse.Namespace) -> int:
     from coc_assets.status import store_status, with_recorded_dataset, with_recorded_labeler
 
     settings = load_settings(store=options.store)
-    if not settings.store.is_dir():
-        raise UsageError(f"No store at {settings.store}. Make one: coc run --dataset DIR --store {settings.store}")
+    require_store(settings)
     workspace = Workspace(with_recorded_labeler(with_recorded_dataset(settings)))
     statuses = store_status(workspace)
     _print_status(workspace, statuses)
     for status in statuses:
         for name, receipt in status.receipts.items():
             if receipt.status == "failed":
-                _stdout().print(f"chunk {status.chunk} {name} failed: {receipt.error}", style="red", markup=False)
+                stdout().print(f"chunk {status.chunk} {name} failed: {receipt.error}", style="red", markup=False)
     broken = any(status.failed_checks or "failed" in status.states.values() for status in statuses)
     return FAILED if broken else DONE
 
@@ -462,7 +447,7 @@ _FULL_TABLE = 40  # more chunks than this are summed up by stage
 def _print_status(workspace: Workspace, statuses: Sequence[ChunkStatus]) -> None:
     from coc_assets.status import FIGURES, totals
 
-    console = _stdout()
+    console = stdout()
     console.print(_chunk_table(statuses) if len(statuses) <= _FULL_TABLE else _stage_table(statuses))
     summed = totals(statuses)
     console.print("  ".join(f"{summed[name]} {name}" for name in FIGURES))
@@ -517,60 +502,9 @@ def _sql(options: argparse.Namespace) -> int:
     from resources.store import Store
 
     settings = load_settings(store=options.store)
-    if not settings.store.is_dir():
-        raise UsageError(f"No store at {settings.store}. Make one: coc run --dataset DIR --store {settings.store}")
-    _write_rows(query(Store(settings.store), options.query), options.format)
+    require_store(settings)
+    write_rows(query(Store(settings.store), options.query), options.format)
     return DONE
-
-
-def _write_rows(rows: pl.DataFrame, form: str) -> None:
-    if form == "json":
-        print(json.dumps(rows.to_dicts(), default=str, ensure_ascii=False))
-    elif form == "csv":
-        sys.stdout.write(_without_nesting(rows).write_csv())
-    elif form == "parquet":
-        _write_parquet(rows)
-    else:
-        _stdout().print(_rich_rows(rows))
-
-
-def _write_parquet(rows: pl.DataFrame) -> None:
-    if sys.stdout.isatty():
-        raise UsageError(
-            "--format parquet writes bytes; send them to a file: coc sql --format parquet … > rows.parquet"
-        )
-    buffer = io.BytesIO()
-    rows.write_parquet(buffer)
-    sys.stdout.buffer.write(buffer.getvalue())
-
-
-def _without_nesting(rows: pl.DataFrame) -> pl.DataFrame:
-    """CSV has no lists: they become JSON text."""
-    import polars as pl
-
-    nested = [name for name, dtype in rows.schema.items() if dtype.is_nested()]
-    as_json = [pl.Series(name, [json.dumps(value, default=str) for value in rows[name].to_list()]) for name in nested]
-    return rows.with_columns(as_json)
-
-
-def _rich_rows(rows: pl.DataFrame) -> object:
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=None, pad_edge=False)
-    for name, dtype in rows.schema.items():
-        table.add_column(name, justify="right" if dtype.is_numeric() else "left", overflow="fold")
-    for row in rows.iter_rows():
-        table.add_row(*(Text(_cell(value)) for value in row))
-    return table
-
-
-def _cell(value: object) -> str:
-    if isinstance(value, float):
-        return f"{value:.6g}"
-    if isinstance(value, (list, dict)):
-        return json.dumps(value, default=str, ensure_ascii=False)
-    return "" if value is None else str(value)
 
 
 # ---- coc models, coc cost --------------------------------------------------------------------------------------------
@@ -594,10 +528,10 @@ def _models(options: argparse.Namespace) -> int:
     for line in lines:
         at = line.base_url or ""
         table.add_row(line.alias, line.backend, line.model_id or "–", at, line.credentials, line.price)
-    _stdout().print(table)
+    stdout().print(table)
     for line in lines:
         if line.problem:
-            _stdout().print(f"{line.alias}: {line.problem}", markup=False, soft_wrap=True)
+            stdout().print(f"{line.alias}: {line.problem}", markup=False, soft_wrap=True)
     return DONE
 
 
@@ -606,11 +540,10 @@ def _cost(options: argparse.Namespace) -> int:
     from resources.store import Store
 
     settings = load_settings(store=options.store)
-    if not settings.store.is_dir():
-        raise UsageError(f"No store at {settings.store}. Make one: coc run --dataset DIR --store {settings.store}")
+    require_store(settings)
     table = cost_table(Store(settings.store), options.by)
     shown = with_total(table, options.by).select(options.by, *COST_SHOWN) if options.format == "table" else table
-    _write_rows(shown, options.format)
+    write_rows(shown, options.format)
     return DONE
 
 
@@ -625,17 +558,17 @@ def _judge(options: argparse.Namespace) -> int:
     workspace, chunks = _judged_store(options)
     policy = options.policy or workspace.settings.filtering.policy
     with only_run_on(workspace.settings):
-        with _progress_bar("chunks") as (bar, task):
+        with progress_bar("chunks") as (bar, task):
             judged = judge(
                 workspace, chunks, policy, progress=lambda done, of: bar.update(task, completed=done, total=of)
             )
         with open_instance(workspace.settings.store) as instance:
             report(instance, judged)
-    say = _stdout().print
+    say = stdout().print
     say(f"{judged.policy}: " + ", ".join(f"{count} {verdict}" for verdict, count in judged.verdicts.items()))
-    say(f"{_counted(len(judged.changed), 'chunk')} changed, {len(judged.fresh)} followed it already")
+    say(f"{counted(len(judged.changed), 'chunk')} changed, {len(judged.fresh)} followed it already")
     for (before, after), count in judged.moved.items():
-        say(f"  {before} → {after}: {_counted(count, 'label')}")
+        say(f"  {before} → {after}: {counted(count, 'label')}")
     _say_left_out({**judged.left_out, **judged.failed})
     return FAILED if judged.failed else DONE
 
@@ -645,19 +578,19 @@ def _policy_diff(options: argparse.Namespace) -> int:
 
     workspace, chunks = _judged_store(options)
     diff = diff_policies(workspace, chunks, options.before, options.after, examples=options.examples)
-    _stdout().print(f"{diff.before} → {diff.after}", highlight=False)
-    _write_rows(diff.verdicts, "table")
+    stdout().print(f"{diff.before} → {diff.after}", highlight=False)
+    write_rows(diff.verdicts, "table")
     for title, rows in (("rules that decide", diff.rules), ("examples", diff.examples)):
         if rows.height:
-            _stdout().print(f"\n{title}")
-            _write_rows(rows, "table")
+            stdout().print(f"\n{title}")
+            write_rows(rows, "table")
     _say_left_out(diff.left_out)
     return DONE
 
 
 def _say_left_out(problems: Mapping[str, str]) -> None:
     for chunk, problem in problems.items():
-        _stderr().print(f"chunk {chunk}: {problem}", style="yellow", markup=False)
+        stderr().print(f"chunk {chunk}: {problem}", style="yellow", markup=False)
 
 
 def _judged_store(options: argparse.Namespace) -> tuple[Workspace, list[str]]:
@@ -672,6 +605,58 @@ def _judged_store(options: argparse.Namespace) -> tuple[Workspace, list[str]]:
     return Workspace(settings), parse_chunks(options.chunks, known, settings)
 
 
+# ---- coc profile -----------------------------------------------------------------------------------------------------
+
+
+def _add_profile(parser: argparse.ArgumentParser) -> None:
+    add_store(parser)
+
+
+def _profile(options: argparse.Namespace) -> int:
+    from coc_assets.commands.profile import run
+
+    return run(options)
+
+
+# ---- coc eval --------------------------------------------------------------------------------------------------------
+
+
+def _add_eval(parser: argparse.ArgumentParser) -> None:
+    add_store(parser)
+
+
+def _eval(options: argparse.Namespace) -> int:
+    from coc_assets.commands.evaluate import run
+
+    return run(options)
+
+
+# ---- coc review ------------------------------------------------------------------------------------------------------
+
+
+def _add_review(parser: argparse.ArgumentParser) -> None:
+    add_store(parser)
+
+
+def _review(options: argparse.Namespace) -> int:
+    from coc_assets.commands.review import run
+
+    return run(options)
+
+
+# ---- coc import ------------------------------------------------------------------------------------------------------
+
+
+def _add_import(parser: argparse.ArgumentParser) -> None:
+    add_store(parser)
+
+
+def _import(options: argparse.Namespace) -> int:
+    from coc_assets.commands.imports import run
+
+    return run(options)
+
+
 # ---- coc export -----------------------------------------------------------------------------------------------------
 
 
@@ -684,7 +669,7 @@ def _export(options: argparse.Namespace) -> int:
     chunks = workspace.store.chunks()
     if not chunks:
         raise UsageError(f"No store at {settings.store}. Make one: coc run --dataset DIR --store {settings.store}")
-    with _progress_bar("chunks") as (bar, task):
+    with progress_bar("chunks") as (bar, task):
         written = export(
             options.what,
             workspace,
@@ -710,7 +695,7 @@ def _bench_labels(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps(figures))
     else:
-        _stdout().print(label_table(figures))
+        stdout().print(label_table(figures))
     return DONE
 
 
@@ -725,66 +710,8 @@ def _bench_motion(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps(figures))
     else:
-        _stdout().print(bench_table(figures))
+        stdout().print(bench_table(figures))
     return DONE
-
-
-_UNLIMITED = 10_000  # columns: what goes to a file or a pipe is not folded
-
-
-# ---- what is printed where ------------------------------------------------------------------------------------------
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
-
-
-def _stdout() -> Console:
-    from rich.console import Console
-
-    return Console(highlight=False, width=None if sys.stdout.isatty() else _UNLIMITED)
-
-
-def _stderr() -> Console:
-    from rich.console import Console
-
-    return Console(stderr=True, soft_wrap=True, highlight=False)
-
-
-class _progress_bar:
-    """A progress bar on stderr with rate and time left; silent where stderr is no terminal."""
-
-    def __init__(self, unit: str) -> None:
-        from rich.progress import (
-            BarColumn,
-            MofNCompleteColumn,
-            Progress,
-            SpinnerColumn,
-            TextColumn,
-            TimeElapsedColumn,
-            TimeRemainingColumn,
-        )
-
-        self._unit = unit
-        self._bar = Progress(
-            SpinnerColumn(),
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn(unit),
-            TimeElapsedColumn(),
-            TimeRemainingColumn(),
-            console=_stderr(),
-            transient=True,
-            disable=not sys.stderr.isatty(),
-        )
-
-    def __enter__(self) -> tuple[Progress, TaskID]:
-        self._bar.__enter__()
-        return self._bar, self._bar.add_task(self._unit, total=None)
-
-    def __exit__(self, *exception: object) -> None:
-        self._bar.__exit__(*exception)  # type: ignore[arg-type]
 
 
 if __name__ == "__main__":

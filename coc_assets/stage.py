@@ -145,6 +145,10 @@ def _reads_nothing(_: Work) -> DatasetInputs:
     return DatasetInputs()
 
 
+def _gathers_nothing(_: Work) -> Mapping[str, object]:
+    return {}
+
+
 def _shaped_by_nothing_else(_: Work) -> None:
     return None
 
@@ -167,6 +171,7 @@ class Stage:
         shape: what else shapes it, as anything JSON can hold.
         make: does the work.
         inputs: what it reads of the dataset.
+        gathers: what it reads of its own partition that others leave there, by name, as anything JSON can hold.
         by_labeler: it keeps one file a labeler and rewrites only the present one's.
     """
 
@@ -177,6 +182,7 @@ class Stage:
     sections: tuple[str, ...]
     make: Callable[[Work], Made]
     inputs: Callable[[Work], DatasetInputs] = _reads_nothing
+    gathers: Callable[[Work], Mapping[str, object]] = _gathers_nothing
     shaped_by: Callable[[Settings], dict[str, Any]] = _shaped_by_its_sections
     shape: Callable[[Work], Any] = _shaped_by_nothing_else
     unshaped: frozenset[str] = frozenset()
@@ -220,10 +226,11 @@ def standing(work: Work) -> Standing:
     """Fingerprints the stage's present inputs; hashes only dataset files whose size or mtime changed."""
     receipt = read_receipt(work.store, work.stage.name, work.chunk)
     contents, files = _read_inputs(work, receipt) if work.settings.dataset else _recorded_inputs(work, receipt)
+    gathered = {name: digest_of(content) for name, content in work.stage.gathers(work).items()}
     fingerprint = Fingerprint(
         code_version=work.stage.code_version,
         settings_hash=settings_hash([work.stage.shaping(work.settings), work.stage.shape(work)]),
-        inputs=contents,
+        inputs=contents | gathered,
         upstream={name: _upstream_version(work, name) for name in work.stage.upstream},
     )
     return Standing(receipt, fingerprint, files)

@@ -46,7 +46,8 @@ class Entry(BaseModel):
     Attributes:
         key: names the question and everything that shapes its answer (keyframe, model, prompt version, parameters and
             content shown); of several lines with one key the last holds.
-        step: `see`, `decide`, `repair` or `single`. round: 1, or 2 where an unusable answer was asked for again.
+        label_id: the label that is judged; None where a label is asked for.
+        step: what is asked. round: 1, or 2 where an unusable answer was asked for again.
         asked_model: id asked for. model: id that the server reports.
         text, finish_reason, refusal: as returned. reason: why there is no answer.
         attempts: requests sent. latency_s: of the one that was answered.
@@ -57,6 +58,7 @@ class Entry(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True)
     key: str
     keyframe_id: str
+    label_id: str | None = None
     step: str
     round: int = 1
     outcome: Outcome
@@ -123,7 +125,7 @@ def read_journal(path: Path) -> JournalContent:
     lines: list[Entry] = []
     batches: list[BatchEvent] = []
     unreadable = 0
-    for raw in _lines_of(path):
+    for raw in lines_of(path):
         line = _read(raw)
         if isinstance(line, Entry):
             lines.append(line)
@@ -184,7 +186,7 @@ class JournalWriter:
             raise
         return cls(path, descriptor)
 
-    async def append(self, entry: Line) -> None:
+    async def append(self, entry: BaseModel) -> None:
         """Returns once the line is on disk. A line whose wait is cancelled is written all the same.
 
         Raises:
@@ -192,7 +194,7 @@ class JournalWriter:
         """
         await asyncio.wrap_future(self._enqueue([entry]))
 
-    def append_now(self, entries: Sequence[Line]) -> None:
+    def append_now(self, entries: Sequence[BaseModel]) -> None:
         """As `append`, for several entries and without an event loop: all of them or none."""
         self._enqueue(entries).result()
 
@@ -211,7 +213,7 @@ class JournalWriter:
     ) -> None:
         self.close()
 
-    def _enqueue(self, lines: Sequence[Line]) -> Future[None]:
+    def _enqueue(self, lines: Sequence[BaseModel]) -> Future[None]:
         data = b"".join(_written(line) for line in lines)
         done: Future[None] = Future()
         with self._guard:
@@ -254,11 +256,11 @@ class JournalWriter:
             self._broken = error
 
 
-def _written(line: Line) -> bytes:
+def _written(line: BaseModel) -> bytes:
     return line.model_dump_json(exclude_none=True).encode() + b"\n"
 
 
-def _lines_of(path: Path) -> Iterator[bytes]:
+def lines_of(path: Path) -> Iterator[bytes]:
     """The lines that are not blank, one at a time: a journal may be larger than what it is read for."""
     try:
         with path.open("rb") as file:

@@ -8,7 +8,7 @@ from resources import schemas
 def reference() -> str:
     """The whole page."""
     lines = ["# Tables", "", "Every view of `coc sql`, column by column; docs/store.md says where the files lie.", ""]
-    for table in (*schemas.DATA_TABLES, schemas.REJECTS, schemas.REQUESTS):
+    for table in (*schemas.DATA_TABLES, schemas.REJECTS, schemas.REQUESTS, schemas.REVIEWS):
         asset = table.asset or "every asset"
         lines += [f"## `{table.name}` ({asset})", "", f"{table.about} Unique by {', '.join(table.key)}.", ""]
         lines += ["| column | type | meaning |", "|---|---|---|"]

@@ -9,7 +9,7 @@ Clocks: every `*_us` is microseconds on the clip's clock; `frame` counts 0.1 s s
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal, get_args
 
@@ -22,6 +22,8 @@ Axis = Literal["longitudinal", "lateral", "lane"]
 Severity = Literal["rejected", "degraded"]
 Feature = Literal["index", "egomotion", "video", "tracks"]
 LabelStatus = Literal["ok", "refused", "invalid", "error", "over_budget"]
+LabelOrigin = Literal["imported", "edited"]
+ReviewDecision = Literal["keep", "reject", "edit"]
 Verdict = Literal["keep", "review", "reject"]
 KeyframeMode = Literal["decision", "span_start"]
 Side = Literal["left", "right"]
@@ -291,7 +293,8 @@ RAW_COC = _table(
     keyframe_id=(_TEXT, "keyframe"),
     clip_id=(_TEXT, "clip"),
     t0_us=(_LONG, "keyframe's instant, clip clock, µs"),
-    labeler=(_TEXT, "rules or a model alias"),
+    labeler=(_TEXT, "rules, a model alias, human, or the name that imported labels were given"),
+    origin=(_TEXT, "imported or edited; null for labels that were made here"),
     model=(_TEXT, "model id as the server reports it; null for rules"),
     prompt_version=(_TEXT, "version of the prompt or of the rule set"),
     parameters=(_TEXT, "what else shaped the label, canonical JSON"),
@@ -332,7 +335,12 @@ REQUESTS = _table(
     labeler=(_TEXT, "model alias"),
     key=(_TEXT, "names the question and everything that shapes its answer; of several lines the last holds"),
     keyframe_id=(_TEXT, "keyframe"),
-    step=(_TEXT, "what was asked: see, decide, repair, single or reason"),
+    label_id=(_TEXT, "the label that was judged; null where a label was asked for"),
+    step=(
+        _TEXT,
+        "what was asked: see, decide, repair, single or reason of a label; evidence, behavior, causal or critic of a "
+        "judge",
+    ),
     round=(_INT, "1, or 2 where an unusable answer was asked for again"),
     outcome=(_TEXT, "answered, refused, error or over_budget"),
     backend=(_TEXT, "what serves the model"),
@@ -357,7 +365,7 @@ REQUESTS = _table(
 MEASUREMENTS = _table(
     "measurements",
     "filtered_coc",
-    "Figures about labels; never rewritten by a change of policy.",
+    "Figures about labels, from all instruments; a newer version of one adds rows, of which the last holds.",
     ("label_id", "instrument", "version", "name"),
     label_id=(_TEXT, "label"),
     instrument=(_TEXT, "what measured"),
@@ -365,6 +373,11 @@ MEASUREMENTS = _table(
     name=(_TEXT, "what was measured"),
     value=(_REAL, "the figure; null where the instrument abstains"),
     detail=(_TEXT, "what lies behind the figure"),
+)
+SET_MEASUREMENTS = replace(
+    MEASUREMENTS,
+    name="set_measurements",
+    about="Those rows of `measurements` that come from the whole set or from people; `coc judge` takes them anew.",
 )
 VERDICTS = _table(
     "filtered_coc",
@@ -378,6 +391,28 @@ VERDICTS = _table(
     verdict=(_TEXT, "keep, review or reject"),
     reasons=(pl.List(_TEXT), "names of the policy's rules that fired"),
     policy_version=(_TEXT, "policy name and content hash"),
+)
+REVIEWS = _table(
+    "reviews",
+    "filtered_coc",
+    "What people decided about labels, every line; of one reviewer's about one label the last holds.",
+    ("label_id", "reviewer", "reviewed_at"),
+    label_id=(_TEXT, "label that was looked at"),
+    keyframe_id=(_TEXT, "its keyframe"),
+    clip_id=(_TEXT, "its clip"),
+    labeler=(_TEXT, "its labeler"),
+    reviewer=(_TEXT, "who decided"),
+    decision=(_TEXT, "keep, reject or edit"),
+    causal_coverage=(_FLAG, "every factor that bears on the decision is named; null where not answered"),
+    correctness=(_FLAG, "decision and factors are right; null where not answered"),
+    proximate_cause=(_FLAG, "the first cause named is the nearest one; null where not answered"),
+    minimality=(_FLAG, "nothing is named that does not bear on the decision; null where not answered"),
+    note=(_TEXT, "the reviewer's words"),
+    edited=(_TEXT, "the label as edited, JSON; null unless the decision is edit"),
+    edited_label_id=(_TEXT, "the label that the edit became; null unless the decision is edit"),
+    stratum=(_TEXT, "why it was drawn: action, decision, verdict or audit, with its value"),
+    seconds=(_REAL, "time between showing and deciding, s"),
+    reviewed_at=(_TEXT, "UTC instant, ISO 8601"),
 )
 SAMPLES = _table(
     "samples",
@@ -411,6 +446,7 @@ DATA_TABLES: tuple[Table, ...] = (
     CLIPS, TRAJECTORIES, TRACKS, META_ACTION_SPANS, KEYFRAMES, VIDEOS, SEGMENTS, RAW_COC, MEASUREMENTS, VERDICTS,
     SAMPLES, TRAJDATA_SCENES,
 )  # fmt: skip
+"""Tables with a view of their own; the rows of `SET_MEASUREMENTS` are seen in that of `MEASUREMENTS`."""
 
 REJECTS = _table(
     "rejects",

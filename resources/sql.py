@@ -8,21 +8,21 @@ from __future__ import annotations
 
 import itertools
 import re
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import polars as pl
 from polars.datatypes import DataTypeClass
 
 from resources import schemas
-from resources.store import JOURNAL_SUFFIX, LABELER_PREFIX, Store
+from resources.store import JOURNAL_SUFFIX, JUDGE_PREFIX, LABELER_PREFIX, REVIEWS, Store
 
 if TYPE_CHECKING:
     import duckdb
 
 PolarsType = pl.DataType | type[pl.DataType] | DataTypeClass
-VIEWS: tuple[schemas.Table, ...] = (*schemas.DATA_TABLES, schemas.REJECTS, schemas.REQUESTS)
-_JOURNALS = f"raw_coc/chunk=*/{LABELER_PREFIX}*{JOURNAL_SUFFIX}"
-_FROM_NAME = "chunk=([^/]*)/{}(.*){}$".format(*map(re.escape, (LABELER_PREFIX, JOURNAL_SUFFIX)))
+VIEWS: tuple[schemas.Table, ...] = (*schemas.DATA_TABLES, schemas.REJECTS, schemas.REQUESTS, schemas.REVIEWS)
 _SCALARS: dict[PolarsType, str] = {
     pl.String: "VARCHAR",
     pl.Int32: "INTEGER",
@@ -102,30 +102,11 @@ def _view(store: Store, table: schemas.Table) -> str:
         f'CAST(NULL AS {duckdb_type(column.dtype)}) AS "{name}"' for name, column in table.columns.items()
     )
     selects = [f"SELECT {typed} WHERE false"]
-    pattern = _JOURNALS if table is schemas.REQUESTS else _pattern(table)
-    if any(store.root.glob(pattern)):
-        path = (store.root.absolute() / pattern).as_posix().replace("'", "''")
-        selects.append(_journal_lines(path) if table is schemas.REQUESTS else _parquet_rows(path))
+    for source in _SOURCES.get(table.name) or (_Parquet(_pattern(table)),):
+        if any(store.root.glob(source.pattern)):
+            path = (store.root.absolute() / source.pattern).as_posix().replace("'", "''")
+            selects.append(source.rows(path, table))
     return f'CREATE VIEW "{table.name}" AS SELECT {columns} FROM ({" UNION ALL BY NAME ".join(selects)})'
-
-
-def _parquet_rows(path: str) -> str:
-    return (
-        f"SELECT * FROM read_parquet('{path}', union_by_name=true, hive_partitioning=true,"
-        " hive_types={'chunk': VARCHAR})"
-    )
-
-
-def _journal_lines(path: str) -> str:
-    """The lines that tell of a request; one that a killed writer tore comes as nulls, an event has no outcome."""
-    named = {"chunk", "labeler"}
-    columns = {name: duckdb_type(column.dtype) for name, column in schemas.REQUESTS.columns.items()}
-    typed = ", ".join(f"'{name}': '{dtype}'" for name, dtype in columns.items() if name not in named)
-    return (
-        f"SELECT *, unnest(regexp_extract(filename, '{_FROM_NAME}', ['chunk', 'labeler']))"
-        f" FROM read_json('{path}', format='newline_delimited', columns={{{typed}}}, ignore_errors=true,"
-        " filename=true, hive_partitioning=false) WHERE key IS NOT NULL AND outcome IS NOT NULL"
-    )
 
 
 def _pattern(table: schemas.Table) -> str:
@@ -133,3 +114,53 @@ def _pattern(table: schemas.Table) -> str:
         return "*/chunk=*/rejects.parquet"
     name = "labeler=*" if table is schemas.RAW_COC else table.name
     return f"{table.asset}/chunk=*/{name}.parquet"
+
+
+@dataclass(frozen=True)
+class _Parquet:
+    """Files of a table, as a glob below the store."""
+
+    pattern: str
+
+    def rows(self, path: str, _: schemas.Table) -> str:
+        return (
+            f"SELECT * FROM read_parquet('{path}', union_by_name=true, hive_partitioning=true,"
+            " hive_types={'chunk': VARCHAR})"
+        )
+
+
+@dataclass(frozen=True)
+class _Journal:
+    """Journals of JSON lines, as a glob below the store.
+
+    Attributes:
+        needs: keys that a line of interest has; one that a killed writer tore comes as nulls.
+        prefix: before the `labeler` in the file's name; None where the lines name it themselves.
+    """
+
+    pattern: str
+    needs: tuple[str, ...]
+    prefix: str | None = None
+
+    def rows(self, path: str, table: schemas.Table) -> str:
+        from_name = ("chunk",) if self.prefix is None else ("chunk", "labeler")
+        tail = "/[^/]*" if self.prefix is None else f"/{re.escape(self.prefix)}(.*){re.escape(JOURNAL_SUFFIX)}"
+        columns = {name: duckdb_type(column.dtype) for name, column in table.columns.items()}
+        typed = ", ".join(f"'{name}': '{dtype}'" for name, dtype in columns.items() if name not in from_name)
+        whole = " AND ".join(f"{name} IS NOT NULL" for name in self.needs)
+        return (
+            f"SELECT *, unnest(regexp_extract(filename, 'chunk=([^/]*){tail}$', {list(from_name)}))"
+            f" FROM read_json('{path}', format='newline_delimited', columns={{{typed}}}, ignore_errors=true,"
+            f" filename=true, hive_partitioning=false) WHERE {whole}"
+        )
+
+
+_SOURCES: Mapping[str, tuple[_Parquet | _Journal, ...]] = {
+    "measurements": (_Parquet(_pattern(schemas.MEASUREMENTS)), _Parquet(_pattern(schemas.SET_MEASUREMENTS))),
+    "requests": (
+        _Journal(f"raw_coc/chunk=*/{LABELER_PREFIX}*{JOURNAL_SUFFIX}", ("key", "outcome"), LABELER_PREFIX),
+        _Journal(f"filtered_coc/chunk=*/{JUDGE_PREFIX}*{JOURNAL_SUFFIX}", ("key", "outcome"), JUDGE_PREFIX),
+    ),
+    "reviews": (_Journal(f"filtered_coc/chunk=*/{REVIEWS}", ("label_id", "decision")),),
+}
+"""Where a view's rows lie, if not in one file a partition."""

@@ -2,8 +2,8 @@
 
 Layout: `<store>/<asset>/chunk=NNNN/<table>.parquet`, one file a labeler in raw_coc (`labeler=<name>.parquet`). Files
 are written under a temporary name and renamed, so a reader sees a whole file or none, and a killed writer leaves only a
-temporary that the next run sweeps away. Journals (`labeler=<alias>.journal.jsonl`) alone are appended to
-(`resources.journal`), and nothing here removes one: it holds what was paid for.
+temporary that the next run sweeps away. Journals (`….journal.jsonl`) alone are appended to (`resources.journal`), and
+nothing here removes one: a labeler's and a judge's hold what was paid for, the reviews' what people decided.
 """
 
 from __future__ import annotations
@@ -21,8 +21,10 @@ from resources import schemas
 
 _TEMPORARY = ".tmp-"
 LABELER_PREFIX = "labeler="
+JUDGE_PREFIX = "judge="
 JOURNAL_SUFFIX = ".journal.jsonl"
 RECEIPT = "receipt.json"
+REVIEWS = f"reviews{JOURNAL_SUFFIX}"
 _ZSTD_LEVEL = 1  # higher ones take twice the time and save nothing on floats
 
 
@@ -64,6 +66,14 @@ class Store:
     def journal_path(self, chunk: str, labeler: str) -> Path:
         """Where the answers of a model labeler to a chunk are kept."""
         return self.partition("raw_coc", chunk) / f"{LABELER_PREFIX}{labeler}{JOURNAL_SUFFIX}"
+
+    def judge_journal_path(self, chunk: str, judge: str) -> Path:
+        """Where the answers of a model that judges labels of a chunk are kept."""
+        return self.partition("filtered_coc", chunk) / f"{JUDGE_PREFIX}{judge}{JOURNAL_SUFFIX}"
+
+    def reviews_path(self, chunk: str) -> Path:
+        """Where people's decisions about labels of a chunk are kept."""
+        return self.partition("filtered_coc", chunk) / REVIEWS
 
     def read_labels(self, chunk: str) -> pl.DataFrame:
         """Labels of every labeler of a chunk, by labeler and in file order."""

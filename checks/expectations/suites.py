@@ -188,6 +188,7 @@ RAW_COC = suite(
     usually("t0_us", *CLOCK_US),
     is_json("parameters"),
     one_of("status", get_args(schemas.LabelStatus)),
+    one_of("origin", get_args(schemas.LabelOrigin)),
     one_of("scenario", schemas.SCENARIOS),
     one_of("longitudinal_decision", schemas.LONGITUDINAL_DECISIONS),
     one_of("lateral_decision", schemas.LATERAL_DECISIONS),
@@ -202,6 +203,7 @@ RAW_COC = suite(
     between("passes", 1, 2),
     one_of("repair", get_args(schemas.Repair)),
     nullable={
+        "origin": "most labels are made here",
         "model": "the rules are no model",
         "reason": "a usable label needs none",
         "scenario": "a label that failed says nothing",

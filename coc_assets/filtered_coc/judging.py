@@ -206,8 +206,9 @@ def diff_policies(
 
 
 def _rejudging(policy: Policy) -> Stage:
-    """The stage as far as judging anew goes: under this policy, and without measurements among what it writes."""
-    return replace(STAGE, tables=(schemas.VERDICTS,), shaped_by=lambda _: shaped_by_policy(policy.version))
+    """The stage as far as judging anew goes: under this policy, and without the labels' own measurements."""
+    tables = (schemas.VERDICTS, schemas.SET_MEASUREMENTS)
+    return replace(STAGE, tables=tables, shaped_by=lambda _: shaped_by_policy(policy.version))
 
 
 def _survey(workspace: Workspace, stage: Stage, chunks: Sequence[str]) -> _Survey:

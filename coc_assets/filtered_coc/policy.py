@@ -23,7 +23,7 @@ from resources.settings import SettingsError, describe
 
 STAGE = "filtered_coc"
 BY_SEVERITY: tuple[schemas.Verdict, ...] = ("reject", "review", "keep")
-"""The gravest verdict of the rules that fire holds."""
+"""The gravest verdict of the rules that fire holds; a final rule goes before all others."""
 _VERSION_DIGITS = 12
 _PACKAGED = package_files.files("coc_assets.filtered_coc") / "policies"
 _COMPARE = {"<": pl.Expr.lt, "<=": pl.Expr.le, "==": pl.Expr.eq, ">=": pl.Expr.ge, ">": pl.Expr.gt}
@@ -46,6 +46,7 @@ class Rule(BaseModel):
         verdict: what a label is where the rule fires and no graver one does.
         missing: what to do where the measurement is null or absent.
         labelers: judges only these labelers; null is all.
+        final: where it fires, its verdict holds over those of all rules that are not; of several the gravest.
         hint: what is wrong and the mend, for whoever reads the reject.
     """
 
@@ -59,6 +60,7 @@ class Rule(BaseModel):
     verdict: schemas.Verdict
     missing: Literal["ignore", "fire"] = "ignore"
     labelers: tuple[str, ...] | None = None
+    final: bool = False
     hint: str = ""
 
     @property
@@ -144,13 +146,13 @@ def decide(
     """One verdict a usable label.
 
     Args:
-        measurements: rows of `measurements`; of several versions of an instrument the last counts.
+        measurements: rows of `measurements`; of several rows of one figure the last counts, which is the newest.
         labels: rows of `raw_coc`; only those with status ok are judged.
         key: columns that a label and its measurements share; with labels of several chunks, `chunk` is one.
 
     Returns:
-        Rows of `filtered_coc` by keyframe, labeler and label. `reasons` are the names of the rules that fired, gravest
-        verdict first and in the policy's order within one.
+        Rows of `filtered_coc` by keyframe, labeler and label. `reasons` are the names of the rules that fired: final
+        ones first, then gravest verdict first, and in the policy's order within one.
     """
     judged = labels.filter(pl.col("status") == "ok").sort("keyframe_id", "labeler", "label_id")
     rows = _rows_looked_at(measurements, judged, policy, key)
@@ -203,7 +205,7 @@ def _in_words(fires: pl.DataFrame, policy: Policy) -> list[pl.Series]:
 
     However many labels there are, they fail in few ways; each way is put in words once.
     """
-    gravest_first = sorted(policy.rules, key=lambda rule: BY_SEVERITY.index(rule.verdict))
+    gravest_first = sorted(policy.rules, key=lambda rule: (not rule.final, BY_SEVERITY.index(rule.verdict)))
     ways = fires.unique().with_columns(
         pl.coalesce(
             *(pl.when(_column(rule)).then(pl.lit(rule.verdict)) for rule in gravest_first), pl.lit("keep")
@@ -238,13 +240,12 @@ def _rows_looked_at(
 ) -> npt.NDArray[np.int64]:
     """Of each label (row) and rule (column) the row of `measurements` that the rule looks at, -1 where there is none.
 
-    Of several versions of an instrument it is that of the last.
+    Of several versions of an instrument it is the last row, which was measured last.
     """
     distinct = labels.select(key).unique(maintain_order=True).with_row_index("place")
     label = _label_of_row(measurements, distinct, key)
     figure, columns = _figure_of_row(measurements, policy)
     found = np.flatnonzero((label >= 0) & (figure >= 0))
-    found = found[np.argsort(_rank_of_version(measurements["version"].gather(found)), kind="stable")]
     rows = np.full((distinct.height, max(columns, default=-1) + 1), -1, np.int64)
     rows[label[found], figure[found]] = found  # of several rows to one place the last remains
     place = labels.select(key).join(distinct, on=list(key), how="left", maintain_order="left")["place"].to_numpy()
@@ -273,11 +274,6 @@ def _figure_of_row(measurements: pl.DataFrame, policy: Policy) -> tuple[npt.NDAr
         numbers[instruments.index(instrument), names.index(name)] = number
     figure = numbers[_codes(measurements["instrument"], instruments), _codes(measurements["name"], names)]
     return figure, [wanted.index((rule.instrument, rule.name)) for rule in policy.rules]
-
-
-def _rank_of_version(versions: pl.Series) -> npt.NDArray[np.int64]:
-    """0 for the oldest: versions are numbers, so a longer one is newer."""
-    return _codes(versions, sorted(versions.drop_nulls().unique(), key=lambda version: (len(version), version)))
 
 
 def _codes(texts: pl.Series, known: Sequence[str]) -> npt.NDArray[np.int64]:

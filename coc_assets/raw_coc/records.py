@@ -82,6 +82,7 @@ class LabelRecord(BaseModel):
     clip_id: _Text
     t0_us: int
     labeler: _Text
+    origin: schemas.LabelOrigin | None = None
     model: str | None = None
     prompt_version: _Text
     parameters: str

@@ -39,6 +39,8 @@ from resources.settings.trajdata import TrajdataSettings
 from resources.settings.trajectory import TrajectorySettings
 from resources.settings.videos import VideoSettings
 
+HUMAN = "human"
+"""Labeler of labels that people edited."""
 _PREFIX = "COC_"
 _NESTING = "__"
 _NOT_SETTINGS = ("COC_CONFIG", "COC_SHARED_DATA", "COC_LABELING_MODEL_SERVER_IP")
@@ -75,8 +77,8 @@ class Settings(BaseSettings):
 
     @property
     def preferred_labelers(self) -> tuple[str, ...]:
-        """Labelers whose labels become samples, the most preferred first."""
-        return self.shards.labelers or (self.labeler,)
+        """Labelers whose labels become samples, the most preferred first; what people edited goes before the rest."""
+        return self.shards.labelers or (HUMAN, self.labeler)
 
     @field_validator("labeler")
     @classmethod

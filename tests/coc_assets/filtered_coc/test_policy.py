@@ -102,7 +102,7 @@ def test_rule_for_some_labelers() -> None:
 
 
 def test_of_several_versions_the_last_counts() -> None:
-    figures = [measurements(("text", "words", words), version=version) for version, words in (("10", 9), ("9", 0))]
+    figures = [measurements(("text", "words", words), version=version) for version, words in (("9", 0), ("10", 9))]
     assert decide(pl.concat(figures), labels(label()), POLICY)["verdict"].to_list() == ["keep"]
 
 
@@ -203,7 +203,7 @@ def test_many_labels_at_once_are_judged_as_each_alone(seed: int) -> None:
     rows = [label(frame, labeler=name) for frame in range(20, 60) for name in ("rules", "model")]
     drawn = [
         (row["label_id"], version, rule.instrument, rule.name, draw.choice([None, 0, 1, 3, 5, 7, 9]))
-        for row in rows for rule in (*POLICY.rules[:1], *POLICY.rules[2:]) for version in ("9", "10")
+        for row in rows for rule in (*POLICY.rules[:1], *POLICY.rules[2:]) for version in ("b", "a")
         if draw.random() < 0.8
     ]  # fmt: skip
     draw.shuffle(drawn)
@@ -218,13 +218,8 @@ def test_many_labels_at_once_are_judged_as_each_alone(seed: int) -> None:
 
 
 def _plainly(label_id: str, drawn: list[tuple[object, str, str, str, float | None]]) -> tuple[str, list[str]]:
-    """The policy of this module read rule by rule; the last version of a figure counts."""
-    figure = {
-        (instrument, name): value
-        for wanted in ("9", "10")
-        for of, version, instrument, name, value in drawn
-        if (of, version) == (label_id, wanted)
-    }
+    """The policy of this module read rule by rule; the last row of a figure counts."""
+    figure = {(instrument, name): value for of, _, instrument, name, value in drawn if of == label_id}
     agrees, words, future = (
         figure.get(("motion", "agrees")),
         figure.get(("text", "words")),
@@ -239,3 +234,34 @@ def _plainly(label_id: str, drawn: list[tuple[object, str, str, str, float | Non
     reasons = [name for name, fires in fired.items() if fires]
     verdict = "reject" if fired["empty"] or fired["short"] else "review" if fired["slow"] else "keep"
     return verdict, reasons
+
+
+@pytest.mark.parametrize(
+    ("fires", "verdict", "reasons"),
+    [
+        ({"bad": 1}, "reject", ["bad"]),
+        ({"bad": 1, "kept_by_people": 1}, "keep", ["kept_by_people", "bad"]),
+        ({"kept_by_people": 1, "doubted_by_people": 1, "bad": 1}, "review",
+         ["doubted_by_people", "kept_by_people", "bad"]),
+    ],
+)  # fmt: skip
+def test_a_final_rule_holds_over_the_others(fires: dict[str, int], verdict: str, reasons: list[str]) -> None:
+    figure = {"instrument": "i", "op": ">=", "value": 1}
+    policy = Policy.model_validate(
+        {
+            "name": "p",
+            "rules": [
+                {"rule": "bad", "name": "bad", "verdict": "reject", **figure},
+                {"rule": "kept_by_people", "name": "kept_by_people", "verdict": "keep", "final": True, **figure},
+                {
+                    "rule": "doubted_by_people",
+                    "name": "doubted_by_people",
+                    "verdict": "review",
+                    "final": True,
+                    **figure,
+                },
+            ],
+        }
+    )
+    made = decide(measurements(*(("i", name, value) for name, value in fires.items())), labels(label()), policy)
+    assert made.select("verdict", "reasons").rows() == [(verdict, reasons)]
