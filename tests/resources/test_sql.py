@@ -135,3 +135,20 @@ def test_columns_that_a_join_gives_twice_are_numbered(store: Store) -> None:
     joined = query(store, "SELECT 1 AS a, 2 AS a, 3 AS a_1, 4 AS a")
     assert joined.rows() == [(1, 2, 3, 4)]
     assert joined.columns == ["a", "a_2", "a_1", "a_3"]
+
+
+def test_measurements_of_labels_and_of_the_set_are_one_view(store: Store) -> None:
+    for table, instrument in ((schemas.MEASUREMENTS, "text"), (schemas.SET_MEASUREMENTS, "human_review")):
+        frame = schemas.rows_to_frame([{"label_id": "a", "instrument": instrument}], table)
+        store.write_table(frame, table, store.table_path(table, "0012"), "0012")
+    rows = query(store, "SELECT chunk, instrument FROM measurements ORDER BY 2").rows()
+    assert rows == [("0012", "human_review"), ("0012", "text")]
+
+
+def test_requests_of_a_judge_are_in_the_view_too(store: Store) -> None:
+    judged = ENTRY.model_copy(update={"label_id": "0a", "step": "evidence"})
+    with JournalWriter.open(store.judge_journal_path("0012", "gpt5.5")) as journal:
+        journal.append_now([judged])
+    write_journal(store, "0007", "qwen3.5_35b", ENTRY)
+    rows = query(store, "SELECT chunk, labeler, step, label_id FROM requests ORDER BY chunk").rows()
+    assert rows == [("0007", "qwen3.5_35b", "see", None), ("0012", "gpt5.5", "evidence", "0a")]

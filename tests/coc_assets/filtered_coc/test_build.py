@@ -5,9 +5,10 @@ import itertools
 import polars as pl
 import pytest
 
-from coc_assets.filtered_coc.build import build, measure
+from coc_assets.filtered_coc.build import Found, added, build, late_measurements, measure
 from coc_assets.filtered_coc.policy import load_policy
 from resources import schemas
+from resources.reviews import Review
 from resources.settings.filtering import FilterSettings
 from tests.coc_assets.filtered_coc.made import KEYFRAME, boxes, component, drive, keyframes, label, labels, ramp
 
@@ -23,6 +24,18 @@ FOLLOWING = label(
     components=[component(track_id="7")],
     trace="Slow down because the lead vehicle 18 m ahead slows.",
 )
+
+
+SET_ROWS = schemas.rows_to_frame(
+    [{"label_id": FOLLOWING["label_id"], "instrument": "set_duplicates", "name": "near_duplicates", "value": 1.0}],
+    schemas.SET_MEASUREMENTS,
+)
+
+
+def review(decision: str, reviewer: str = "ann", **more: object) -> Review:
+    named = {name: FOLLOWING[name] for name in ("label_id", "keyframe_id", "clip_id", "labeler")}
+    at = {"reviewed_at": "2026-01-31T10:00:00.000Z"}
+    return Review.model_validate({**named, "reviewer": reviewer, "decision": decision, **at, **more})
 
 
 def judged(row: dict[str, object], trajectories: pl.DataFrame, tracks: pl.DataFrame = LEAD) -> tuple[str, list[str]]:
@@ -90,8 +103,10 @@ def test_default_policy(row: dict[str, object], trajectories: pl.DataFrame, verd
 @pytest.mark.parametrize("policy", ["default", "keep-all", "strict"])
 def test_every_rule_of_a_packaged_policy_looks_at_something_measured(policy: str) -> None:
     made = measure(labels(FOLLOWING), KEYS, BRAKING, LEAD, SETTINGS)
-    figures = set(made.select("instrument", "name").iter_rows())
-    assert {(rule.instrument, rule.name) for rule in load_policy(policy).rules} <= figures
+    late = late_measurements(SET_ROWS, [review("keep")], labels(FOLLOWING))
+    figures = {*pl.concat([made, late]).select("instrument", "name").iter_rows()}
+    looked_at = {(rule.instrument, rule.name) for rule in load_policy(policy).rules}
+    assert {figure for figure in looked_at if not figure[0].startswith("judged_")} <= figures
 
 
 @pytest.mark.parametrize(
@@ -164,5 +179,79 @@ def test_empty_chunk() -> None:
         schemas.empty(schemas.RAW_COC), schemas.empty(schemas.KEYFRAMES), schemas.empty(schemas.TRAJECTORIES),
         schemas.empty(schemas.TRACKS), SETTINGS, DEFAULT,
     )  # fmt: skip
-    assert {name: frame.height for name, frame in made.items()} == {"measurements": 0, "filtered_coc": 0, "rejects": 0}
+    assert {name: frame.height for name, frame in made.items()} == dict.fromkeys(
+        ("measurements", "set_measurements", "filtered_coc", "rejects"), 0
+    )
     assert made["filtered_coc"].schema == schemas.VERDICTS.schema
+
+
+def figure(
+    version: str, value: float, *, name: str = "words", label_id: object = FOLLOWING["label_id"]
+) -> dict[str, object]:
+    return {"label_id": label_id, "instrument": "text", "version": version, "name": name, "value": value}
+
+
+def test_measurements_only_grow_and_the_newest_is_last() -> None:
+    before = schemas.rows_to_frame([figure("2", 5), figure("2", 1, name="gone"), figure("2", 9, label_id="x")],
+                                   schemas.MEASUREMENTS)  # fmt: skip
+    now = schemas.rows_to_frame([figure("1", 7)], schemas.MEASUREMENTS)
+    grown = added(before, now, labels(FOLLOWING))
+    assert grown.select("name", "version", "value").rows() == [
+        ("gone", "2", 1.0),
+        ("words", "2", 5.0),
+        ("words", "1", 7.0),
+    ]
+    assert added(grown, now, labels(FOLLOWING)).equals(grown)
+
+
+def test_a_version_measured_anew_replaces_its_own_figures() -> None:
+    before = schemas.rows_to_frame([figure("1", 5), figure("1", 1, name="no longer taken")], schemas.MEASUREMENTS)
+    grown = added(before, schemas.rows_to_frame([figure("1", 7)], schemas.MEASUREMENTS), labels(FOLLOWING))
+    assert grown.select("name", "value").rows() == [("words", 7.0)]
+
+
+def test_earlier_measurements_count_where_nothing_newer_is_there() -> None:
+    judge = figure("gpt/1", 0.2) | {"instrument": "judged_evidence", "name": "visual_evidence_score"}
+    found = Found(measurements=schemas.rows_to_frame([judge], schemas.MEASUREMENTS))
+    made = build(labels(FOLLOWING), KEYS, BRAKING, LEAD, SETTINGS, DEFAULT, found)
+    assert made["filtered_coc"].select("verdict", "reasons").rows() == [("review", ["causes_not_seen"])]
+
+
+@pytest.mark.parametrize(
+    ("reviews", "verdict", "reasons"),
+    [
+        ([], "reject", ["longitudinal_disagrees"]),
+        ([review("keep")], "keep", ["people_keep", "longitudinal_disagrees"]),
+        ([review("keep"), review("reject", "bob")], "review", ["people_disagree", "longitudinal_disagrees"]),
+        ([review("keep"), review("reject")], "reject", ["people_reject", "longitudinal_disagrees"]),
+        ([review("edit", edited="{}", edited_label_id="e")], "reject", ["people_reject", "longitudinal_disagrees"]),
+    ],
+)
+def test_people_decide_over_instruments(reviews: list[Review], verdict: str, reasons: list[str]) -> None:
+    row = FOLLOWING | {"longitudinal_decision": "set_speed_tracking"}
+    made = build(labels(row), KEYS, BRAKING, LEAD, SETTINGS, DEFAULT, Found(reviews=reviews))
+    assert made["filtered_coc"].select("verdict", "reasons").rows()[0][0] == verdict
+    assert made["filtered_coc"]["reasons"][0].to_list()[: len(reasons)] == reasons
+
+
+def test_who_edits_a_label_keeps_what_it_became() -> None:
+    edited = FOLLOWING | {"label_id": "e", "labeler": "human", "origin": "edited"}
+    found = Found(reviews=[review("edit", edited="{}", edited_label_id="e")])
+    made = build(labels(FOLLOWING, edited), KEYS, BRAKING, LEAD, SETTINGS, DEFAULT, found)
+    verdicts = dict(made["filtered_coc"].select("labeler", "verdict").iter_rows())
+    assert verdicts == {"rules": "reject", "human": "keep"}
+
+
+def test_checklist_answers_are_shares_of_those_who_answered() -> None:
+    reviews = [review("keep", minimality=True), review("keep", "bob", minimality=False), review("keep", "cy")]
+    late = late_measurements(schemas.empty(schemas.SET_MEASUREMENTS), reviews, labels(FOLLOWING))
+    assert dict(late.select("name", "value").iter_rows()) == {
+        "majority": 1.0, "kept": 3.0, "rejected": 0.0, "edited": 0.0, "minimality": 0.5,
+        "causal_coverage": None, "correctness": None, "proximate_cause": None,
+    }  # fmt: skip
+
+
+def test_of_the_set_only_what_is_about_labels_at_hand_stays() -> None:
+    gone = SET_ROWS.with_columns(label_id=pl.lit("gone"))
+    late = late_measurements(pl.concat([SET_ROWS, gone]), [], labels(FOLLOWING))
+    assert late.select("chunk", "label_id", "value").rows() == [("0000", FOLLOWING["label_id"], 1.0)]
