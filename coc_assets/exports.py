@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,29 +13,45 @@ import yaml
 
 from coc_assets.keyframe_segments.interchange import sampled_segments, segments_json, segments_text
 from coc_assets.meta_actions.interchange import final_output_text
+from coc_assets.raw_coc.imported.keyframes import with_keyframes_of
 from coc_assets.stage import StageError, Workspace
+from coc_assets.training_shards.ood_reasoning import ood_reasoning, write_ood_reasoning
+from coc_assets.training_shards.selection import split_of
 from resources import schemas
 from resources.receipts import read_receipt
-from resources.schemas import FRAME_US
 from resources.store import Store
 
-ExportForm = Literal["meta-actions", "keyframes", "cot-yaml", "jsonl"]
+ExportForm = Literal["meta-actions", "keyframes", "cot-yaml", "jsonl", "ood-reasoning"]
+OF_MOTION: tuple[ExportForm, ...] = ("meta-actions", "keyframes")
+"""Forms without labels."""
+OOD_REASONING = "reasoning/ood_reasoning.parquet"
 SEGMENTS_ALL = "segments_relative_timestamp_all.json"
 SEGMENTS_SAMPLED = "segments_relative_timestamp_sampled.json"
 _TRACE_PARTS = ("perception", "prediction", "planning", "justification")
 
 
 def export(
-    form: ExportForm, workspace: Workspace, chunks: Sequence[str], out: Path, progress: Callable[[int], None]
+    form: ExportForm,
+    workspace: Workspace,
+    chunks: Sequence[str],
+    out: Path,
+    progress: Callable[[int], None],
+    labeler: str | None = None,
 ) -> str:
     """Writes one interchange form of every chunk below `out` and says what was written.
 
+    Args:
+        labeler: whose kept labels are meant; None takes of each keyframe those of the most preferred labeler.
+
     Raises:
-        StageError: a chunk lacks the asset that the form is made from; the message names the command that makes it.
+        StageError: a chunk lacks the asset that the form is made from, and the message names the command that makes it;
+            or no chunk has labels of the labeler.
     """
-    needed = "meta_actions" if form in ("meta-actions", "keyframes") else "filtered_coc"
+    needed = "meta_actions" if form in OF_MOTION else "filtered_coc"
     for chunk in chunks:
         _require(workspace, needed, chunk)
+    if labeler is not None:
+        workspace = _of_labeler(workspace, chunks, labeler)
     counted = _counting(chunks, progress)
     return _WRITERS[form](workspace, counted, Store(out))
 
@@ -64,7 +81,7 @@ def _write_cot_yaml(workspace: Workspace, chunks: Iterator[str], out: Store) -> 
         content = {
             "event_start_frame": label["frame"],
             # This form counts from the clip's first egomotion sample, not on the clip's clock.
-            "event_start_timestamp": label["frame"] * FRAME_US,
+            "event_start_timestamp": label["t0_us"] - label["first_us"],
             "coc_prompt_version": label["prompt_version"],
             "final_content": {"ego_behavior_schema": {"effect_on_ego_behavior": label["trace"]}},
         }
@@ -76,13 +93,24 @@ def _write_cot_yaml(workspace: Workspace, chunks: Iterator[str], out: Store) -> 
 
 
 def _write_jsonl(workspace: Workspace, chunks: Iterator[str], out: Store) -> str:
-    fields = ("clip_id", "t0_us", *_TRACE_PARTS)
-    lines = [
-        json.dumps({name: label[name] for name in fields}, ensure_ascii=False)
-        for label in _kept_labels(workspace, chunks)
-    ]
+    lines = [json.dumps(_four_parts(label), ensure_ascii=False) for label in _kept_labels(workspace, chunks)]
     out.write_bytes(out.root / "labels.jsonl", "".join(f"{line}\n" for line in lines).encode())
     return f"{len(lines)} lines in labels.jsonl"
+
+
+def _four_parts(label: dict[str, Any]) -> dict[str, Any]:
+    """The label's line; one that lacks a part, as most from elsewhere do, brings its trace too."""
+    fields = ("clip_id", "t0_us", *_TRACE_PARTS)
+    whole = all(label[name] for name in _TRACE_PARTS)
+    return {name: label[name] for name in (fields if whole else (*fields, "trace"))}
+
+
+def _write_ood_reasoning(workspace: Workspace, chunks: Iterator[str], out: Store) -> str:
+    told = ood_reasoning(_kept_labels(workspace, chunks), workspace.settings.keyframes.rarest_first)
+    with out.publish(out.root / OOD_REASONING) as temporary:
+        write_ood_reasoning(told.rows, temporary)
+    lost = ", ".join(f"{count} {reason}" for reason, count in sorted(told.left_out.items()))
+    return f"{told.events} events of {len(told.rows)} clips, {lost or 'none'} left out, in {OOD_REASONING}"
 
 
 _WRITERS: dict[ExportForm, Callable[[Workspace, Iterator[str], Store], str]] = {
@@ -90,23 +118,42 @@ _WRITERS: dict[ExportForm, Callable[[Workspace, Iterator[str], Store], str]] = {
     "keyframes": _write_keyframes,
     "cot-yaml": _write_cot_yaml,
     "jsonl": _write_jsonl,
+    "ood-reasoning": _write_ood_reasoning,
 }
 
 
 def _kept_labels(workspace: Workspace, chunks: Iterator[str]) -> Iterator[dict[str, Any]]:
-    """Of each keyframe the kept label that comes first by the labelers' preference, in chunk and keyframe order."""
-    order = {name: rank for rank, name in enumerate(workspace.settings.preferred_labelers)}
+    """Of each keyframe the kept label that comes first by the labelers' preference, in chunk and keyframe order.
+
+    Rows of `raw_coc` with their keyframe's `frame` and `action`, and their clip's `first_us` and `split`.
+    """
+    store, settings = workspace.store, workspace.settings
+    order = {name: rank for rank, name in enumerate(settings.preferred_labelers)}
     for chunk in chunks:
-        kept = workspace.store.read_table(schemas.VERDICTS, chunk).filter(pl.col("verdict") == "keep")
-        labels = workspace.store.read_labels(chunk).join(kept.select("label_id"), on="label_id", how="semi")
-        frames = workspace.store.read_table(schemas.KEYFRAMES, chunk).select("keyframe_id", "frame")
+        kept = store.read_table(schemas.VERDICTS, chunk).filter(pl.col("verdict") == "keep")
+        labels = store.read_labels(chunk).join(kept.select("label_id"), on="label_id", how="semi")
+        clips = store.read_table(schemas.CLIPS, chunk)
+        keyframes = with_keyframes_of(store.read_table(schemas.KEYFRAMES, chunk), labels, clips, settings.keyframes)
         preferred = (
             labels.filter(pl.col("labeler").is_in(list(order)))
             .with_columns(rank=pl.col("labeler").replace_strict(order, return_dtype=pl.Int32))
             .sort("keyframe_id", "rank", "label_id")
             .unique("keyframe_id", keep="first", maintain_order=True)
         )
-        yield from preferred.join(frames, on="keyframe_id", maintain_order="left").iter_rows(named=True)
+        placed = preferred.join(
+            keyframes.select("keyframe_id", "frame", "action"), on="keyframe_id", maintain_order="left"
+        ).join(clips.select("clip_id", "first_us", "split"), on="clip_id", maintain_order="left")
+        for label in placed.iter_rows(named=True):
+            yield label | {"split": split_of(label["clip_id"], label["split"], settings.shards.splits)}
+
+
+def _of_labeler(workspace: Workspace, chunks: Sequence[str], labeler: str) -> Workspace:
+    """The workspace that prefers one labeler and knows no other."""
+    known = sorted({name for chunk in chunks for name in workspace.store.labelers(chunk)})
+    if labeler not in known:
+        raise StageError(f"{workspace.store.root} has no labels of {labeler!r}; it has those of {', '.join(known)}.")
+    shards = workspace.settings.shards.model_copy(update={"labelers": (labeler,)})
+    return replace(workspace, settings=workspace.settings.model_copy(update={"shards": shards}))
 
 
 def _require(workspace: Workspace, asset: str, chunk: str) -> None:

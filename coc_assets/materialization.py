@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import dagster as dg
@@ -14,6 +14,8 @@ from resources import schemas
 from resources.receipts import Receipt, digest_of
 from resources.settings import Settings
 
+_DATA_VERSION_TAG = "dagster/data_version"
+
 
 class StageConfig(dg.Config):
     """Run configuration every asset takes."""
@@ -22,17 +24,18 @@ class StageConfig(dg.Config):
 
 
 class LabelConfig(StageConfig):
-    """Run configuration of raw_coc."""
+    """Run configuration of assets that ask models: raw_coc and filtered_coc."""
 
     retry: list[str] = Field(
-        default=[], description="ask a model again for labels in these statuses: refused, invalid, error, over_budget"
+        default=[],
+        description="ask a model again for what is in these statuses: refused, invalid, error, over_budget",
     )
 
 
 def materialize_stage(
     context: dg.AssetExecutionContext, stage: Stage, workspace: Workspace, config: StageConfig
 ) -> dg.MaterializeResult:
-    """Runs the stage on the run's chunk and reports rows, rejects, lineage and data version."""
+    """Runs the stage on the run's chunk and reports rows, figures to plot, rejects, lineage and data version."""
     try:
         outcome = run_stage(
             stage,
@@ -48,6 +51,30 @@ def materialize_stage(
         metadata=_metadata(stage, workspace, outcome),
         data_version=dg.DataVersion(outcome.receipt.data_version),
     )
+
+
+def report_without_run(
+    instance: dg.DagsterInstance, stage: Stage, receipts: Iterable[Receipt], about: str, **facts: Any
+) -> None:
+    """Tells Dagster of partitions that a command changed, without a run: rows, figures, data version.
+
+    Args:
+        receipts: of the partitions with other content than before. about: what happened, one phrase.
+        facts: metadata besides the receipt's figures.
+    """
+    for receipt in receipts:
+        metadata = {
+            "dagster/partition_row_count": receipt.counts[stage.tables[0].name],
+            "duration_s": receipt.duration_s,
+            **receipt.figures,
+            **facts,
+        }
+        tags = {_DATA_VERSION_TAG: receipt.data_version}
+        instance.report_runless_asset_event(
+            dg.AssetMaterialization(
+                stage.name, description=about, metadata=metadata, partition=receipt.chunk, tags=tags
+            )
+        )
 
 
 def with_stage_facts(
@@ -100,14 +127,9 @@ def _metadata(stage: Stage, workspace: Workspace, outcome: Outcome) -> dict[str,
         "rows": dg.MetadataValue.md(_as_table(receipt.counts, "table", "rows")),
         "rejects": dg.MetadataValue.md(_as_table(receipt.rejects, "reason", "rows")),
         "rejected": int(receipt.figures["rejected"]),
-        **_label_figures(stage, receipt),
+        **{name: value for name, value in receipt.figures.items() if name != "rejected"},
         "fingerprint": _fingerprint(receipt),
     }
-
-
-def _label_figures(stage: Stage, receipt: Receipt) -> dict[str, Any]:
-    """Labels by status, tokens and cost, each a number that Dagster can plot."""
-    return {name: value for name, value in receipt.figures.items() if name != "rejected"} if stage.by_labeler else {}
 
 
 def _as_table(counts: Mapping[str, int], name: str, figure: str) -> str:

@@ -67,6 +67,16 @@ def decision_candidates(trajectories: pl.DataFrame, spans: pl.DataFrame, setting
     )
 
 
+def keyframe_id(clip_id: str, t0_us: int) -> str:
+    """The name of a keyframe: one a clip and instant, µs on the clip's clock."""
+    return f"{clip_id}-{t0_us:08d}"
+
+
+def is_trainable(settings: KeyframeSettings) -> pl.Expr:
+    """Whether `t0_us` leaves trainers the history and the future that they ask for."""
+    return pl.col("t0_us").is_between(settings.trainable_after_us, settings.trainable_until_us, closed="right")
+
+
 def keep_by_hash(clip_id: str, frame: int, fraction: float) -> bool:
     """Whether a keyframe belongs to the kept fraction: the same answer on every machine and in every run."""
     if fraction >= 1.0:
@@ -133,7 +143,6 @@ def _described(keyframes: pl.DataFrame, clips: pl.DataFrame, settings: KeyframeS
             pl.col("end_frame").alias("event_end_frame"),
             pl.lit(settings.mode).alias("mode"),
             pl.col("action").replace_strict(SCENARIO, return_dtype=pl.String).alias("scenario"),
-            pl.col("t0_us").is_between(settings.trainable_after_us, settings.trainable_until_us, closed="right")
-            .alias("trainable"),
+            is_trainable(settings).alias("trainable"),
         )
     )  # fmt: skip

@@ -9,9 +9,9 @@ import polars as pl
 
 from coc_assets.raw_coc.records import records_frame
 from coc_assets.raw_coc.rules.label import LABELER, label_keyframes
-from coc_assets.raw_coc.vlm.conversation import Question, advance
-from coc_assets.raw_coc.vlm.keeper import AskingProcess, Job
-from coc_assets.raw_coc.vlm.labelling import Prepared, labels_of, plan_of, prepare
+from coc_assets.raw_coc.vlm.keeper import have_asked
+from coc_assets.raw_coc.vlm.labelling import journal_of, labels_of, plan_of, prepare
+from coc_assets.raw_coc.vlm.question import is_open
 from coc_assets.stage import Made, Stage, Work
 from resources import schemas
 from resources.journal import read_journal
@@ -46,25 +46,10 @@ def _label_by_rules(work: Work) -> pl.DataFrame:
 def _label_by_model(work: Work) -> pl.DataFrame:
     """Has asked what the journal does not answer yet, and builds the table from the journal alone."""
     prepared = prepare(work.workspace, work.chunk)
-    path = work.store.journal_path(work.chunk, work.settings.labeler)
-    if work.retry or _is_open(prepared, path):
-        work.workspace.companion("asking", AskingProcess).label(_job(work), work.report)
+    path = journal_of(work.workspace, work.chunk)
+    if work.retry or is_open(prepared, read_journal(path).entries):
+        have_asked(work, prepared.model.alias, "labels")
     return records_frame(labels_of(prepared, read_journal(path).entries))
-
-
-def _is_open(prepared: Prepared, path: Any) -> bool:
-    entries = read_journal(path).entries
-    return any(isinstance(advance(view, prepared.plan, entries), Question) for view in prepared.views)
-
-
-def _job(work: Work) -> Job:
-    return Job(
-        settings=work.settings.model_dump(mode="json"),
-        chunk=work.chunk,
-        retry=work.retry,
-        run=work.run,
-        processes=work.workspace.processes,
-    )
 
 
 def _make(work: Work) -> Made:

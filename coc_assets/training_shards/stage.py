@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from coc_assets.raw_coc.imported.keyframes import with_keyframes_of
 from coc_assets.stage import DatasetInputs, Made, Stage, Work
 from coc_assets.training_shards.build import build
 from resources import schemas
@@ -23,12 +24,13 @@ def _inputs(work: Work) -> DatasetInputs:
 
 
 def _make(work: Work) -> Made:
+    clips, labels = work.read(schemas.CLIPS), work.store.read_labels(work.chunk)
     result = build(
         work.root,
         work.chunk,
-        work.read(schemas.CLIPS),
-        work.read(schemas.KEYFRAMES),
-        work.store.read_labels(work.chunk),
+        clips,
+        with_keyframes_of(work.read(schemas.KEYFRAMES), labels, clips, work.settings.keyframes),
+        labels,
         work.read(schemas.VERDICTS),
         work.settings.shards.model_copy(update={"labelers": work.settings.preferred_labelers}),
         work.settings.trajectory,

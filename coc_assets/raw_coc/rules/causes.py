@@ -336,5 +336,5 @@ def _blocker(scene: Scene, actors: Actors, motion: Motion) -> Cause | None:
     for kind, group, reach in groups:
         tracks = np.flatnonzero(group & (closest < settings.clearance_m) & (nearest < reach))
         if len(tracks):
-            return Cause(kind, int(tracks[np.argmin(nearest[tracks])]))
+            return Cause(kind, int(tracks[np.argmin(closest[tracks])]))
     return None

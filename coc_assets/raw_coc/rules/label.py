@@ -19,7 +19,7 @@ from resources.settings import settings_hash
 from resources.settings.labels import RulesSettings
 
 LABELER = "rules"
-RULES_VERSION = "rules-1"
+RULES_VERSION = "rules-2"
 _HASH_DIGITS = 12
 
 

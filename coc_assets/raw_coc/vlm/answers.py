@@ -96,7 +96,7 @@ class SingleAnswer(DecisionAnswer):
     components: tuple[SeenComponent, ...] = Field(max_length=MOST_COMPONENTS)
 
 
-Answer = TypeVar("Answer", SeenAnswer, DecisionAnswer, SingleAnswer)
+Answer = TypeVar("Answer", bound=BaseModel)
 
 
 class Unusable(ValueError):

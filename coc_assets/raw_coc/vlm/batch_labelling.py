@@ -1,9 +1,9 @@
-"""Labelling the keyframes of one chunk by the provider's batches: a part of the price, answers within a day.
+"""Asking about one chunk by the provider's batches: a part of the price, answers within a day.
 
     take up   the batches of an earlier run that the journal says are under way
     ask       what no batch under way asks yet, clip by clip, in request files; each becomes a batch
     look      at the batches every `models.batch_poll_s`; the answers of those that ended go to the journal
-    … until every label is finished; a keyframe's next step is asked as soon as the batch of its last one ended
+    … until every topic is finished; a topic's next step is asked as soon as the batch of its last one ended
 
 Nothing is paid for twice, whenever the process dies, because the journal says what is about to happen:
 
@@ -26,18 +26,9 @@ from tempfile import TemporaryFile
 from typing import IO, Any, Protocol, TypeVar
 
 from coc_assets.raw_coc.records import canonical_json
-from coc_assets.raw_coc.vlm.conversation import Question, advance
-from coc_assets.raw_coc.vlm.labelling import (
-    Prepared,
-    Report,
-    answer_fields,
-    ending_of,
-    entry_of,
-    now,
-    request_of,
-)
+from coc_assets.raw_coc.vlm.asking import Report, answer_fields, ending_of, entry_of, now, request_of, views_of
 from coc_assets.raw_coc.vlm.media import ChunkMedia
-from coc_assets.raw_coc.vlm.view import KeyframeView
+from coc_assets.raw_coc.vlm.question import Agenda, Question, Topic
 from coc_assets.sources.video import VideoError
 from resources.journal import BatchEvent, Entry, JournalContent, Line, Outcome
 from resources.models.batches import ENDED, GONE, OPENAI_LIMITS, Batch, Batches, BatchGone, FileLimits, Results
@@ -63,13 +54,13 @@ CREATED = "created"
 NOT_CREATED = "not_created"
 """State of an event without an id: it did not."""
 UNASKED = "unasked-"
-"""Begins the key of an answer that no label waited for when it came: it was paid, and answers nothing."""
+"""Begins the key of an answer that nothing waited for when it came: it was paid, and answers nothing."""
 _MARK = "coc"  # metadata by which a batch is found again
 _WORST = "worst_usd"  # metadata: what it may cost at most
 _NAP_S = 0.5  # how soon a wait notices that the run ends
 _AT_ONCE = 1000  # entries that are given to the journal at a time
 _RUN_THROUGH = ("completed", "expired")  # ends in which a lacking answer is worth another batch
-Waiting = tuple[KeyframeView, Question]
+Waiting = tuple[Topic, Question]
 Value = TypeVar("Value")
 
 
@@ -79,8 +70,8 @@ class KeepsLines(Protocol):
     async def append(self, line: Line) -> None: ...
 
 
-async def label_chunk_by_batch(
-    prepared: Prepared,
+async def ask_chunk_by_batch(
+    agenda: Agenda,
     entries: MutableMapping[str, Entry],
     media: ChunkMedia,
     batches: Batches,
@@ -103,7 +94,7 @@ async def label_chunk_by_batch(
         entries: the journal by key, less what is asked again; grows.
         media: with transport `base64`, whatever the settings say: a batch cannot read files.
         told: the journal as it was found, batches and all.
-        report: called with labels done, in total, and a note on the batches and spend.
+        report: called with topics done, in total, and a note on the batches and spend.
         stopping: says that the run is ending; batches go on at the provider, and the next run takes them up.
 
     Raises:
@@ -111,9 +102,9 @@ async def label_chunk_by_batch(
         Stopping: the run is ending; the same.
         ValueError: a budget without a price.
     """
-    till = _Till(purse, prepared.model.settings, models.batch_price_share)
+    till = _Till(purse, agenda.model.settings, models.batch_price_share)
     said, paced = (backend, run, report), (stopping, sleep, limits)
-    await _Asking(prepared, entries, media, batches, journal, told, chunk, models, till, *said, *paced).all()
+    await _Asking(agenda, entries, media, batches, journal, told, chunk, models, till, *said, *paced).all()
 
 
 def unsettled(events: Iterable[BatchEvent]) -> tuple[dict[str, tuple[str, ...]], list[tuple[str, ...]]]:
@@ -244,7 +235,7 @@ class _Asking:
 
     def __init__(
         self,
-        prepared: Prepared,
+        agenda: Agenda,
         entries: MutableMapping[str, Entry],
         media: ChunkMedia,
         batches: Batches,
@@ -260,7 +251,7 @@ class _Asking:
         sleep: Sleep,
         limits: FileLimits,
     ) -> None:
-        self._prepared, self._entries, self._media = prepared, entries, media
+        self._agenda, self._entries, self._media = agenda, entries, media
         self._batches, self._journal, self._told = batches, journal, told
         self._chunk, self._models, self._retry, self._till = chunk, models, models.retry, till
         self._backend, self._run, self._report = backend, run, report
@@ -270,7 +261,7 @@ class _Asking:
         self._under_way: dict[str, _UnderWay] = {}
         self._draft: _Draft | None = None
         self._tries: dict[str, int] = {}
-        self._left: Sequence[KeyframeView] = prepared.views
+        self._left: Sequence[Topic] = agenda.topics
         self._held_back = False  # some questions wait for money or room that others take, until a batch has ended
         self._most: int | None = None  # requests at a time, once the provider has called more too much
         self._misses = 0
@@ -292,10 +283,10 @@ class _Asking:
         self._say()
 
     def _open(self) -> list[Waiting]:
-        """Keyframes whose label is not finished, and the question of each."""
-        asked = ((view, advance(view, self._prepared.plan, self._entries)) for view in self._left)
-        still = [(view, question) for view, question in asked if isinstance(question, Question)]
-        self._left = [view for view, _ in still]
+        """Topics that are not finished, and the question of each."""
+        asked = ((topic, topic.talk().advance(self._entries)) for topic in self._left)
+        still = [(topic, question) for topic, question in asked if isinstance(question, Question)]
+        self._left = [topic for topic, _ in still]
         return still
 
     # -- batches of an earlier run
@@ -315,7 +306,7 @@ class _Asking:
         return await self._batches.find({_MARK: self._mark(keys)}, frozenset(self._known))
 
     def _mark(self, keys: Iterable[str]) -> str:
-        named = {"chunk": self._chunk, "labeler": self._prepared.plan.labeler, "keys": sorted(keys)}
+        named = {"chunk": self._chunk, "labeler": self._agenda.model.alias, "keys": sorted(keys)}
         return hashlib.sha256(canonical_json(named).encode()).hexdigest()
 
     # -- asking
@@ -323,10 +314,10 @@ class _Asking:
     async def _ask(self) -> None:
         """Hands in what no batch under way asks yet, as far as money and room go."""
         asked = {key for batch in self._under_way.values() for key in batch.keys}
-        waiting = [(view, question) for view, question in self._open() if question.key not in asked]
+        waiting = [(topic, question) for topic, question in self._open() if question.key not in asked]
         self._held_back = self._is_full()
         try:
-            for _, of_clip in itertools.groupby(waiting, key=lambda item: item[0].clip_id):
+            for _, of_clip in itertools.groupby(waiting, key=lambda item: item[0].view.clip_id):
                 self._may_go()
                 if self._held_back:
                     break
@@ -337,14 +328,14 @@ class _Asking:
 
     async def _ask_clip(self, waiting: Sequence[Waiting]) -> None:
         try:
-            pictures = await asyncio.to_thread(self._media.clip, [view for view, _ in waiting])
+            pictures = await asyncio.to_thread(self._media.clip, views_of(topic for topic, _ in waiting))
         except VideoError as error:
             why = f"{error.reason}: {error.hint}"
             await self._keep([self._entry(question, "error", why) for _, question in waiting])
             return
-        for view, question in waiting:
+        for topic, question in waiting:
             if not self._held_back:
-                await self._write(question, request_of(question, self._prepared, view, pictures))
+                await self._write(question, request_of(question, self._agenda, topic.view, pictures))
         self._say()
 
     async def _write(self, question: Question, request: ChatRequest) -> None:
@@ -399,7 +390,7 @@ class _Asking:
         metadata = {
             _MARK: self._mark(keys),
             "chunk": self._chunk,
-            "labeler": self._prepared.plan.labeler,
+            "labeler": self._agenda.model.alias,
             _WORST: f"{worst_usd:.6f}",
         }
         try:
@@ -549,7 +540,7 @@ class _Asking:
     # -- entries
 
     def _answered(self, batch: _UnderWay, key: str, answer: ChatAnswer, question: Question | None) -> Entry:
-        """The line of an answer; that of one which no label waits for any more only says what it cost."""
+        """The line of an answer; that of one which nothing waits for any more only says what it cost."""
         average_usd = (batch.worst_usd or 0.0) / max(1, len(batch.keys))
         cost = self._till.cost(answer, batch.estimates.get(key), average_usd)
         attempts = self._tries.get(key, 0) + 1
@@ -566,7 +557,7 @@ class _Asking:
         return self._entry(question, outcome, reason, attempts=tries, batch_id=batch_id)
 
     def _entry(self, question: Question, outcome: Outcome, reason: str | None = None, **answer: Any) -> Entry:
-        return entry_of(question, self._prepared, outcome, self._backend, self._run, reason, **answer)
+        return entry_of(question, self._agenda, outcome, self._backend, self._run, reason, **answer)
 
     async def _keep(self, entries: Sequence[Entry]) -> None:
         for start in range(0, len(entries), _AT_ONCE):
@@ -614,7 +605,7 @@ class _Asking:
             raise Stopping("The run is ending. Its batches go on at the provider; run again to take them up.")
 
     def _say(self) -> None:
-        total = len(self._prepared.views)
+        total = len(self._agenda.topics)
         asked = sum(len(batch.keys) for batch in self._under_way.values())
         served = sum(batch.served for batch in self._under_way.values())
         written = f", {len(self._draft.estimates)} more written" if self._draft else ""

@@ -11,8 +11,7 @@ alone, with the history frames. An unusable answer is asked for once more with w
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal, TypeVar
@@ -22,7 +21,6 @@ from coc_assets.raw_coc.vlm.answers import (
     AddedComponent,
     Answer,
     DecisionAnswer,
-    Declined,
     Returned,
     SeenAnswer,
     SeenComponent,
@@ -36,19 +34,22 @@ from coc_assets.raw_coc.vlm.answers import (
     supports_of,
 )
 from coc_assets.raw_coc.vlm.contradiction import LateralPrior, contradiction, lateral_prior
-from coc_assets.raw_coc.vlm.lenient import clean, forbidden
+from coc_assets.raw_coc.vlm.lenient import forbidden
 from coc_assets.raw_coc.vlm.prompts import Prompt, Step, history_told, numbered, whole_told
+from coc_assets.raw_coc.vlm.question import Asking, Inquiry, NoAnswer, Question, Talk, Turn, picture_of
 from coc_assets.raw_coc.vlm.reasoning_text import Reading, read_reasoning
-from coc_assets.raw_coc.vlm.view import KeyframeView
+from coc_assets.raw_coc.vlm.view import KeyframeView, Scope
 from resources import schemas
 from resources.journal import Entry
-from resources.models.request import Role
 from resources.settings.labels import VlmSettings
 
-Shown = Literal["history", "all"]
-CAPTIONS = 1  # raised when the words between the frames change (media.py)
-_QUOTED = 4_000  # of an unusable answer, characters that the model is shown again
-_LONGEST = 8_192  # tokens up to which a cut-off answer may grow when asked again
+_SHOWN: Mapping[Step, Scope] = {
+    "see": "history",
+    "reason": "history",
+    "decide": "all",
+    "repair": "all",
+    "single": "all",
+}
 Value = TypeVar("Value")
 
 
@@ -68,7 +69,7 @@ class Plan:
     asked_model: str
     model_shape: Mapping[str, Any]
     vlm: VlmSettings
-    prompts: Mapping[Step, Prompt]
+    prompts: Mapping[str, Prompt]
     media: Literal["images", "video"]
     max_tokens: int
     free_text: bool = False
@@ -93,8 +94,7 @@ class Plan:
     @cached_property
     def picture(self) -> dict[str, Any]:
         """How frames are encoded."""
-        quality = {"crf": self.vlm.video_crf} if self.media == "video" else {"jpeg_quality": self.vlm.jpeg_quality}
-        return {"media": self.media, "captions": CAPTIONS, "image_height": self.vlm.image_height, **quality}
+        return picture_of(self.vlm, self.media)
 
     @cached_property
     def shape(self) -> dict[str, Any]:
@@ -109,11 +109,16 @@ class Plan:
             return ("reason",)
         return ("see", "decide") if self.passes == 2 else ("single",)
 
+    @property
+    def scopes(self) -> tuple[Scope, ...]:
+        """The frames that its steps show; a repair shows all."""
+        return tuple(dict.fromkeys(_SHOWN[step] for step in self.steps))
+
     def system(self, step: Step) -> str:
         return self._systems[step]
 
     @cached_property
-    def _systems(self) -> dict[Step, str]:
+    def _systems(self) -> dict[str, str]:
         values = {
             "history_s": f"{self.history_s:g}",
             "future_s": f"{self.future_s:g}",
@@ -133,57 +138,15 @@ class Plan:
 
 
 @dataclass(frozen=True)
-class Turn:
-    """One message; `shown` frames follow its words."""
-
-    role: Role
-    text: str
-    shown: Shown | None = None
-
-
-@dataclass(frozen=True)
-class Question:
-    """The next request, its frames not yet filled in.
-
-    Attributes:
-        key: names everything that shapes the answer: keyframe, model, prompt version, parameters, and what is shown.
-        round: 2 where an unusable answer is asked for again.
-    """
-
-    key: str
-    keyframe_id: str
-    step: Step
-    round: int
-    prompt_version: str
-    turns: tuple[Turn, ...]
-    schema: Mapping[str, Any] | None
-    max_tokens: int
-
-    @property
-    def shown(self) -> Shown:
-        return next(turn.shown for turn in self.turns if turn.shown)
-
-
-@dataclass(frozen=True)
 class Finished:
     """The label, and the questions to ask again if its status is to be tried once more."""
 
     record: LabelRecord
     ended_by: tuple[str, ...] = ()
 
-
-Asking = Generator[Question, Entry, Value]
-"""Asks questions, is sent what became of each, and comes to a value."""
-
-
-class _Ended(Exception):
-    """The conversation is over without a usable answer."""
-
-    def __init__(self, status: schemas.LabelStatus, reason: str, keys: Sequence[str]) -> None:
-        super().__init__(reason)
-        self.status = status
-        self.reason = reason
-        self.keys = tuple(keys)
+    @property
+    def status(self) -> schemas.LabelStatus:
+        return self.record.status
 
 
 def advance(view: KeyframeView, plan: Plan, entries: Mapping[str, Entry]) -> Question | Finished:
@@ -195,61 +158,45 @@ def advance(view: KeyframeView, plan: Plan, entries: Mapping[str, Entry]) -> Que
     return Conversation(view, plan).advance(entries)
 
 
-class Conversation:
+class Conversation(Talk["Finished"]):
     """One keyframe's conversation, which remembers how far it has come."""
 
     def __init__(self, view: KeyframeView, plan: Plan) -> None:
-        self._asking = _asking(view, plan)
-        self._stands: Question | Finished | None = None
-
-    def advance(self, entries: Mapping[str, Entry]) -> Question | Finished:
-        """As the function; an answer that was read is not looked at again, whatever becomes of the journal."""
-        stands = self._stands or self._step(None)
-        while isinstance(stands, Question) and (entry := entries.get(stands.key)) is not None:
-            stands = self._step(entry)
-        self._stands = stands
-        return stands
-
-    def _step(self, entry: Entry | None) -> Question | Finished:
-        try:
-            return self._asking.send(entry)  # type: ignore[arg-type]  # None starts it
-        except StopIteration as over:
-            finished: Finished = over.value
-            return finished
+        super().__init__(_asking(view, plan))
 
 
 def _asking(view: KeyframeView, plan: Plan) -> Asking[Finished]:
     conversation = _Course(view, plan)
     try:
         return Finished((yield from conversation.label()))
-    except _Ended as ended:
+    except NoAnswer as ended:
         return Finished(conversation.unlabelled(ended), ended.keys)
 
 
 class _Course:
-    """The course that a conversation takes; raises `_Ended` where an answer ends it without a label."""
+    """The course that a conversation takes; raises `NoAnswer` where an answer ends it without a label."""
 
     def __init__(self, view: KeyframeView, plan: Plan) -> None:
         self._view = view
         self._plan = plan
-        self._used: list[Entry] = []
+        self._inquiry = Inquiry(view, plan)
 
     def label(self) -> Asking[LabelRecord]:
         if self._view.problem:
-            raise _Ended("error", self._view.problem, ())
+            raise NoAnswer("error", self._view.problem, ())
         if self._plan.free_text:
             return (yield from self._label_of_text())
         if self._plan.passes == 1:
-            single = yield from self._ask("single", whole_told(self._view), "all", SingleAnswer, self._require_single)
+            single = yield from self._ask("single", whole_told(self._view), SingleAnswer, self._require_single)
             return (yield from self._checked(single, single.components))
-        seen = yield from self._ask("see", history_told(self._view), "history", SeenAnswer, self._require_seen)
+        seen = yield from self._ask("see", history_told(self._view), SeenAnswer, self._require_seen)
         told = f"{numbered(supports_of(seen.components))}\n\n{whole_told(self._view)}"
         decision = yield from self._ask(
-            "decide", told, "all", DecisionAnswer, lambda answer: require_causes(answer, seen.components)
+            "decide", told, DecisionAnswer, lambda answer: require_causes(answer, seen.components)
         )
         return (yield from self._checked(decision, seen.components))
 
-    def unlabelled(self, ended: _Ended) -> LabelRecord:
+    def unlabelled(self, ended: NoAnswer) -> LabelRecord:
         return self._record(status=ended.status, reason=ended.reason)
 
     def _label_of_text(self) -> Asking[LabelRecord]:
@@ -274,7 +221,7 @@ class _Course:
             f"The earlier answer: {decision.model_dump_json()}\nWhat is wrong with it: {reason}\n{prior.summary}"
         )
         repaired = yield from self._try(
-            "repair", told, "all", DecisionAnswer, lambda answer: require_causes(answer, components)
+            "repair", told, DecisionAnswer, lambda answer: require_causes(answer, components)
         )
         if repaired is None or _contradicts(prior, repaired):
             return self._decided(decision, components, repair="unresolved")
@@ -325,9 +272,7 @@ class _Course:
             seen_to_us=self._view.history[final].frame_us,
         )
 
-    def _ask(
-        self, step: Step, told: str, shown: Shown, model: type[Answer], require: Callable[[Answer], None]
-    ) -> Asking[Answer]:
+    def _ask(self, step: Step, told: str, model: type[Answer], require: Callable[[Answer], None]) -> Asking[Answer]:
         """A usable answer to a step, asked for at most twice."""
 
         def read(returned: Returned) -> Answer:
@@ -335,7 +280,7 @@ class _Course:
             require(answer)
             return answer
 
-        return (yield from self._answer(step, told, shown, read))
+        return (yield from self._answer(step, told, read))
 
     def _ask_text(self, step: Step, told: str) -> Asking[Reading]:
         def read(returned: Returned) -> Reading:
@@ -347,7 +292,7 @@ class _Course:
                 raise Unusable("it names no driving decision")
             return reading
 
-        return (yield from self._answer(step, told, "history", read))
+        return (yield from self._answer(step, told, read))
 
     def _require_seen(self, answer: SeenAnswer | SingleAnswer) -> None:
         require_seen(answer.components, len(self._view.history))
@@ -357,76 +302,24 @@ class _Course:
         require_causes(answer, answer.components)
 
     def _try(
-        self, step: Step, told: str, shown: Shown, model: type[Answer], require: Callable[[Answer], None]
+        self, step: Step, told: str, model: type[Answer], require: Callable[[Answer], None]
     ) -> Asking[Answer | None]:
         """As `_ask`, but a step that may fail without ending the label."""
         try:
-            return (yield from self._ask(step, told, shown, model, require))
-        except _Ended as ended:
+            return (yield from self._ask(step, told, model, require))
+        except NoAnswer as ended:
             if ended.status in ("error", "over_budget"):
                 raise
             return None
 
-    def _answer(self, step: Step, told: str, shown: Shown, read: Callable[[Returned], Value]) -> Asking[Value]:
-        turns = (Turn("system", self._plan.system(step)), Turn("user", told, shown))
-        first = self._question(step, 1, turns, self._plan.max_tokens)
-        returned = yield from self._returned(first, ())
-        try:
-            return read(returned)
-        except Declined as declined:
-            raise _Ended("refused", f"refused: {declined}", (first.key,)) from None
-        except Unusable as problem:
-            again = self._again(step, turns, returned, str(problem))
-        try:
-            return read((yield from self._returned(again, (first.key,))))
-        except Declined as declined:
-            raise _Ended("refused", f"refused: {declined}", (first.key, again.key)) from None
-        except Unusable as problem:
-            raise _Ended("invalid", f"invalid_answer: {step}, asked twice: {problem}", (first.key, again.key)) from None
-
-    def _again(self, step: Step, turns: tuple[Turn, ...], returned: Returned, problem: str) -> Question:
-        limit = self._plan.max_tokens
-        longer = max(limit, min(2 * limit, _LONGEST)) if returned.finish_reason == "length" else limit
-        quoted = clean(returned.text)[:_QUOTED] or "(empty)"
-        complaint = f"That answer cannot be used: {problem}. Answer again, completely, in the same form."
-        return self._question(step, 2, (*turns, Turn("assistant", quoted), Turn("user", complaint)), longer)
-
-    def _returned(self, question: Question, asked_before: tuple[str, ...]) -> Asking[Returned]:
-        """The answer to a question, as it was returned."""
-        entry = yield question
-        self._used.append(entry)
-        if entry.outcome != "answered":
-            status: schemas.LabelStatus = entry.outcome
-            raise _Ended(status, entry.reason or entry.outcome, (*asked_before, question.key))
-        return Returned(entry.text or "", entry.finish_reason, entry.refusal)
-
-    def _question(self, step: Step, round_: int, turns: tuple[Turn, ...], max_tokens: int) -> Question:
-        version = self._plan.prompts[step].version
+    def _answer(self, step: Step, told: str, read: Callable[[Returned], Value]) -> Asking[Value]:
+        turns = (Turn("system", self._plan.system(step)), Turn("user", told, _SHOWN[step]))
         schema = None if step == "reason" else self._plan.schemas[step]
-        shaped_by = {
-            "keyframe_id": self._view.keyframe_id,
-            "model": dict(self._plan.model_shape),
-            "prompt_version": version,
-            "schema": schema,
-            "turns": [[turn.role, turn.text, self._frames(turn.shown)] for turn in turns],
-            "max_tokens": max_tokens,
-        }
-        key = hashlib.sha256(canonical_json(shaped_by).encode()).hexdigest()[:32]
-        return Question(key, self._view.keyframe_id, step, round_, version, turns, schema, max_tokens)
-
-    def _frames(self, shown: Shown | None) -> dict[str, Any] | None:
-        """What identifies the frames shown: the video's content, which of its frames, and how they are encoded."""
-        if shown is None:
-            return None
-        frames = self._view.history if shown == "history" else (*self._view.history, *self._view.future)
-        return {
-            "video": self._view.video,
-            "frames": [[frame.asked_s, frame.source_frame] for frame in frames],
-            **self._plan.picture,
-        }
+        version = self._plan.prompts[step].version
+        return (yield from self._inquiry.answer(step, version, turns, schema, read))
 
     def _record(self, **said: Any) -> LabelRecord:
-        used = self._used
+        used = self._inquiry.used
         last = used[-1] if used else None
         versions = dict.fromkeys(entry.prompt_version for entry in used)
         default = "+".join(self._plan.prompts[step].version for step in self._plan.steps)

@@ -1,23 +1,25 @@
-"""What labelling would ask and cost, from the keyframes alone: nothing is sent, no video is decoded.
+"""What a model would be asked and what that would cost: nothing is sent, no video is decoded.
 
-The conversation is played through with stand-in answers, so the requests counted are those that would be sent, with
-their real words and as many pictures of their real size. Answers are taken to be as long as those that the journals of
-this labeler hold, or else as an assumption says.
+Talks are played through with stand-in answers, so the requests counted are those that would be sent, with their real
+words and as many pictures of their real size. Answers are taken to be as long as those that the model's journals hold,
+or else as an assumption says.
 """
 
 from __future__ import annotations
 
 import json
 from collections import ChainMap
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import polars as pl
 
-from coc_assets.raw_coc.vlm.conversation import Finished, Question, advance
-from coc_assets.raw_coc.vlm.labelling import Prepared, forget, prepare, request_of
-from coc_assets.raw_coc.vlm.view import KeyframeView
+from coc_assets.raw_coc.vlm.asking import request_of
+from coc_assets.raw_coc.vlm.labelling import journal_of, prepare
+from coc_assets.raw_coc.vlm.question import Agenda, Question, Topic, forget
+from coc_assets.raw_coc.vlm.view import KeyframeView, Scope, frames_of
 from coc_assets.stage import Workspace
 from resources import schemas
 from resources.journal import Entry, read_journal
@@ -36,8 +38,8 @@ class Estimate:
     """What is still to be asked.
 
     Attributes:
-        chunks: that have keyframes. unmade: chunks whose keyframes are not made yet; they are not in the figures.
-        keyframes: in all. answered: of them, those whose label stands.
+        chunks: that have what is asked about. unmade: those that do not have it yet; they are not in the figures.
+        topics: keyframes to label, or labels to judge by a stage each. answered: of them, those that are settled.
         requests: to send if no answer has to be asked for again and none repaired.
         repairs: at most so many more, where an answer contradicts the recorded manoeuvres.
         completion_tokens: expected. assumed: by assumption, for want of enough answers.
@@ -46,7 +48,7 @@ class Estimate:
 
     chunks: int = 0
     unmade: tuple[str, ...] = ()
-    keyframes: int = 0
+    topics: int = 0
     answered: int = 0
     requests: int = 0
     repairs: int = 0
@@ -61,7 +63,7 @@ class Estimate:
 class _Count:
     requests: int = 0
     repairs: int = 0
-    keyframes: int = 0
+    topics: int = 0
     answered: int = 0
     prompt_tokens: int = 0
     most_completion_tokens: int = 0
@@ -70,20 +72,40 @@ class _Count:
 
 def estimate(workspace: Workspace, chunks: Sequence[str], retry: Sequence[schemas.LabelStatus] = ()) -> Estimate:
     """What `coc run` with the present labeler would still ask on these chunks."""
-    made = [chunk for chunk in chunks if _has_keyframes(workspace, chunk)]
+    reads = ("keyframe_segments", "clip_videos")
+    return estimate_agendas(workspace, chunks, reads, prepare, journal_of, retry)
+
+
+def estimate_agendas(
+    workspace: Workspace,
+    chunks: Sequence[str],
+    reads: Sequence[str],
+    prepare: Callable[[Workspace, str], Agenda],
+    journal_of: Callable[[Workspace, str], Path],
+    retry: Sequence[schemas.LabelStatus] = (),
+) -> Estimate:
+    """What would still be asked about these chunks.
+
+    Args:
+        reads: assets that have to be finished for a chunk to count. prepare, journal_of: what is asked, and where the
+            answers are kept.
+    """
+    made = [chunk for chunk in chunks if _is_made(workspace, chunk, reads)]
     count = _Count()
-    prepared: Prepared | None = None
+    agenda: Agenda | None = None
     for chunk in made:
-        prepared = prepare(workspace, chunk)
-        _count_chunk(workspace, chunk, prepared, retry, count)
+        agenda = prepare(workspace, chunk)
+        sizes = _sizes(workspace.store.read_table(schemas.VIDEOS, chunk))
+        media = SizedMedia(agenda, workspace.settings.labels.vlm.image_height, sizes)
+        _count_chunk(agenda, dict(read_journal(journal_of(workspace, chunk)).entries), media, retry, count)
     length = _answer_length(count.lengths)
     completion = count.requests * (length or ASSUMED_ANSWER_TOKENS)
-    price = prepared.model.settings.price if prepared else None
+    price = agenda.model.settings.price if agenda else None
     share = workspace.settings.models.batch_price_share if workspace.settings.models.batch else 1.0
     return Estimate(
         chunks=len(made),
         unmade=tuple(chunk for chunk in chunks if chunk not in made),
-        keyframes=count.keyframes,
+        topics=count.topics,
         answered=count.answered,
         requests=count.requests,
         repairs=count.repairs,
@@ -98,48 +120,47 @@ def estimate(workspace: Workspace, chunks: Sequence[str], retry: Sequence[schema
 class SizedMedia:
     """Stands in for a clip's pictures: as many and as large, without their content."""
 
-    def __init__(self, prepared: Prepared, sizes: Mapping[str, tuple[int, int]]) -> None:
-        self._plan = prepared.plan
+    def __init__(self, agenda: Agenda, most_high: int, sizes: Mapping[str, tuple[int, int]]) -> None:
+        self._media = agenda.media
+        self._most_high = most_high
         self._sizes = sizes
 
-    def parts(self, view: KeyframeView, shown: str) -> tuple[Part, ...]:
+    def parts(self, view: KeyframeView, shown: Scope) -> tuple[Part, ...]:
         width, height = self._scaled(*self._sizes.get(view.clip_id, _UNKNOWN_SIZE))
-        frames = len(view.history) + (len(view.future) if shown == "all" else 0)
-        if self._plan.media == "video":
+        frames = len(frames_of(view, shown))
+        if self._media == "video":
             return (Video(width, height, frames, mp4=b""),)
         return tuple(part for _ in range(frames) for part in (Text("t = -0.0 s"), Image(width, height, jpeg=b"")))
 
     def _scaled(self, width: int, height: int) -> tuple[int, int]:
-        high = min(height, self._plan.vlm.image_height)
+        high = min(height, self._most_high)
         return round(width * high / height), high
 
 
-def _has_keyframes(workspace: Workspace, chunk: str) -> bool:
-    receipts = [read_receipt(workspace.store, name, chunk) for name in ("keyframe_segments", "clip_videos")]
+def _is_made(workspace: Workspace, chunk: str, reads: Sequence[str]) -> bool:
+    receipts = [read_receipt(workspace.store, name, chunk) for name in reads]
     return all(receipt is not None and receipt.status == "done" for receipt in receipts)
 
 
 def _count_chunk(
-    workspace: Workspace, chunk: str, prepared: Prepared, retry: Sequence[schemas.LabelStatus], count: _Count
+    agenda: Agenda, entries: dict[str, Entry], media: SizedMedia, retry: Sequence[schemas.LabelStatus], count: _Count
 ) -> None:
-    journal = read_journal(workspace.store.journal_path(chunk, workspace.settings.labeler))
-    entries = dict(journal.entries)
     count.lengths += [entry.completion_tokens for entry in entries.values() if entry.completion_tokens]
-    forget(prepared, entries, retry)
-    media = SizedMedia(prepared, _sizes(workspace.store.read_table(schemas.VIDEOS, chunk)))
-    for view in prepared.views:
-        count.keyframes += 1
-        if isinstance(advance(view, prepared.plan, entries), Finished):
-            count.answered += 1
+    forget(agenda, entries, retry)
+    for topic in agenda.topics:
+        count.topics += 1
+        if isinstance(topic.talk().advance(entries), Question):
+            _play(topic, agenda, entries, media, count)
         else:
-            _play(view, prepared, entries, media, count)
+            count.answered += 1
 
 
-def _play(view: KeyframeView, prepared: Prepared, entries: dict[str, Entry], media: SizedMedia, count: _Count) -> None:
-    """Counts the requests that one keyframe still takes; a repair is counted as possible only."""
+def _play(topic: Topic, agenda: Agenda, entries: dict[str, Entry], media: SizedMedia, count: _Count) -> None:
+    """Counts the requests that one topic still takes; a repair is counted as possible only."""
     known: ChainMap[str, Entry] = ChainMap({}, entries)
-    tokens_per_image = prepared.model.settings.tokens_per_image
-    while isinstance(question := advance(view, prepared.plan, known), Question):
+    tokens_per_image = agenda.model.settings.tokens_per_image
+    talk = topic.talk()
+    while isinstance(question := talk.advance(known), Question):
         if question.step == "repair":
             count.repairs += 1
             return
@@ -147,7 +168,7 @@ def _play(view: KeyframeView, prepared: Prepared, entries: dict[str, Entry], med
             return
         count.requests += 1
         count.most_completion_tokens += question.max_tokens
-        request = request_of(question, prepared, view, media)  # type: ignore[arg-type]
+        request = request_of(question, agenda, topic.view, media)  # type: ignore[arg-type]
         count.prompt_tokens += estimate_tokens(request, tokens_per_image)
         known[question.key] = _stand_in(question)
 

@@ -13,22 +13,25 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import importlib
 import json
 import os
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, TextIO
+from pathlib import Path
+from typing import Any, Literal, Protocol, TextIO
 
 from pydantic import BaseModel, ConfigDict
 
-from coc_assets.raw_coc.vlm.batch_labelling import label_chunk_by_batch, unsettled
-from coc_assets.raw_coc.vlm.labelling import Prepared, forget, label_chunk, prepare
+from coc_assets.raw_coc.vlm.asking import ask_chunk
+from coc_assets.raw_coc.vlm.batch_labelling import ask_chunk_by_batch, unsettled
 from coc_assets.raw_coc.vlm.media import ChunkMedia
-from coc_assets.stage import StageError, Workspace
+from coc_assets.raw_coc.vlm.question import Agenda, forget
+from coc_assets.stage import StageError, Work, Workspace
 from resources import schemas
 from resources.journal import Entry, JournalContent, JournalWriter, read_journal, spent_usd
 from resources.models.batches import open_batches
@@ -44,16 +47,23 @@ from resources.models.request import ModelClient
 from resources.settings import Settings, SettingsError
 
 Progress = Callable[[int, int, str], None]
+Wanted = Literal["labels", "judgements"]
+_AGENDAS: Mapping[Wanted, str] = {
+    "labels": "coc_assets.raw_coc.vlm.labelling",
+    "judgements": "coc_assets.filtered_coc.model_judge.agenda",
+}
+"""Module that knows what is asked, by what is wanted; the child alone loads it."""
 _MEDIA_FOLDER = "media"
 _SAY_EVERY_S = 0.2
 
 
 class Job(BaseModel):
-    """One chunk to label, as the asking process is told.
+    """One chunk to ask about, as the asking process is told.
 
     Attributes:
+        wanted: what the answers are for.
         settings: of the run, as JSON; they hold no secrets.
-        retry: statuses whose labels are asked for again.
+        retry: statuses in which what is wanted is asked for again.
         run: names the run in the ledger.
         processes: how many of these work side by side; limits are shared out among them.
     """
@@ -61,9 +71,40 @@ class Job(BaseModel):
     model_config = ConfigDict(frozen=True)
     settings: dict[str, Any]
     chunk: str
+    wanted: Wanted = "labels"
     retry: tuple[schemas.LabelStatus, ...] = ()
     run: str | None = None
     processes: int = 1
+
+
+class KnowsWhatToAsk(Protocol):
+    """What a module of `_AGENDAS` provides."""
+
+    def prepare(self, workspace: Workspace, chunk: str) -> Agenda: ...
+
+    def journal_of(self, workspace: Workspace, chunk: str) -> Path: ...
+
+
+def have_asked(work: Work, alias: str, wanted: Wanted) -> None:
+    """Has a model asked what the stage's chunk still wants of it, by the process that asks that model for this run.
+
+    Raises:
+        StageError: the backend is down, or the asking process died; what was answered is kept.
+    """
+    job = Job(
+        settings=work.settings.model_dump(mode="json"),
+        chunk=work.chunk,
+        wanted=wanted,
+        retry=work.retry,
+        run=work.run,
+        processes=work.workspace.processes,
+    )
+    work.workspace.companion(companion_of(alias), AskingProcess).ask(job, work.report)
+
+
+def companion_of(alias: str) -> str:
+    """The name of the process that asks a model, whatever for: an engine is loaded once."""
+    return f"asking {alias}"
 
 
 class AskingProcess:
@@ -72,8 +113,8 @@ class AskingProcess:
     def __init__(self) -> None:
         self._child: subprocess.Popen[str] | None = None
 
-    def label(self, job: Job, progress: Progress) -> None:
-        """Has a chunk's keyframes asked about, until every one has an answer in the journal.
+    def ask(self, job: Job, progress: Progress) -> None:
+        """Has asked what a job wants, until the journal answers all of it.
 
         Raises:
             StageError: the backend is down, or the asking process died; what was answered is kept.
@@ -83,7 +124,7 @@ class AskingProcess:
             _send(child.stdin, job.model_dump(mode="json"))
             while line := _line(child.stdout):
                 if "progress" in line:
-                    with contextlib.suppress(BrokenPipeError):  # whoever watched is gone; the labels are still wanted
+                    with contextlib.suppress(BrokenPipeError):  # whoever watched is gone; the answers are still wanted
                         progress(*line["progress"])
                 elif "failed" in line:
                     raise StageError(line["failed"])
@@ -166,7 +207,7 @@ class _Inbox:
 
 
 class _Asker:
-    """Labels chunk after chunk with one client, as an engine in this process takes minutes to load."""
+    """Does job after job with one client, as an engine in this process takes minutes to load."""
 
     def __init__(self, loop: asyncio.Runner, up: TextIO, parent_gone: threading.Event) -> None:
         self._loop = loop
@@ -175,19 +216,20 @@ class _Asker:
         self._open: _Open | None = None
 
     def outcome(self, job: Job) -> dict[str, Any]:
-        """Labels the chunk and says how it ended, in a message without secrets."""
+        """Does the job and says how it ended, in a message without secrets."""
         secrets: tuple[str, ...] = secrets_in(os.environ, None)
         try:
             workspace = Workspace(Settings.model_validate(job.settings))
-            prepared = prepare(workspace, job.chunk)
-            endpoint = resolve(prepared.model, os.environ)
+            knows: KnowsWhatToAsk = importlib.import_module(_AGENDAS[job.wanted])
+            agenda = knows.prepare(workspace, job.chunk)
+            endpoint = resolve(agenda.model, os.environ)
             secrets = secrets_in(os.environ, endpoint)
-            with _journal(workspace, job, self._up) as journal:
-                chunk = _Chunk(workspace, prepared, endpoint, job, journal, self._up, self._parent_gone)
+            with _journal(knows.journal_of(workspace, job.chunk), self._up) as journal:
+                chunk = _Chunk(workspace, agenda, endpoint, job, journal, self._up, self._parent_gone)
                 if workspace.settings.models.batch:
-                    self._loop.run(chunk.label_by_batch())
+                    self._loop.run(chunk.ask_by_batch())
                 else:
-                    self._loop.run(chunk.label(self._opened(chunk)))
+                    self._loop.run(chunk.ask(self._opened(chunk)))
         except Stopping:
             return {"failed": "The run is ending."}
         except (BackendDown, SettingsError, StageError, ValueError, OSError) as error:
@@ -206,7 +248,7 @@ class _Asker:
         if self._open is not None and self._open.serves(chunk):
             return self._open
         self.close()
-        self._open = _Open(chunk, open_client(chunk.endpoint, chunk.prepared.model.settings, os.environ))
+        self._open = _Open(chunk, open_client(chunk.endpoint, chunk.agenda.model.settings, os.environ))
         return self._open
 
 
@@ -214,7 +256,7 @@ class _Open:
     """A client, and the pace, estimates and failures in a row of one backend, which outlast a chunk."""
 
     def __init__(self, chunk: _Chunk, client: ModelClient) -> None:
-        own, models = chunk.prepared.model.settings, chunk.workspace.settings.models
+        own, models = chunk.agenda.model.settings, chunk.workspace.settings.models
         self.client = client
         self.in_flight = max(1, (own.max_in_flight or 16) // chunk.job.processes)
         self._made_for = _shaped_by(chunk)
@@ -240,17 +282,20 @@ class _Open:
 
 def _shaped_by(chunk: _Chunk) -> tuple[object, ...]:
     """What a client and its caller are made of."""
-    return chunk.endpoint, chunk.prepared.model.settings, chunk.workspace.settings.models, chunk.job.processes
+    return chunk.endpoint, chunk.agenda.model.settings, chunk.workspace.settings.models, chunk.job.processes
 
 
 def _asked_of(job: Job) -> str:
-    return f"labeler {job.settings.get('labeler')}, chunk {job.chunk}"
+    settings = job.settings
+    who = {
+        "labels": lambda: f"labeler {settings['labeler']}",
+        "judgements": lambda: f"judge {settings['filtering']['judge']['model']}",
+    }[job.wanted]
+    return f"{who()}, chunk {job.chunk}"
 
 
 @contextlib.contextmanager
-def _journal(workspace: Workspace, job: Job, up: TextIO) -> Any:
-    path = workspace.store.journal_path(job.chunk, workspace.settings.labeler)
-
+def _journal(path: Path, up: TextIO) -> Iterator[JournalWriter]:
     def waiting(seconds: float) -> None:
         _send(up, {"progress": [0, 1, f"waiting for the last requests of an earlier run, {seconds:.0f} s"]})
 
@@ -263,17 +308,17 @@ def _journal(workspace: Workspace, job: Job, up: TextIO) -> Any:
 
 @dataclass(frozen=True)
 class _Chunk:
-    """One chunk about to be labelled, its journal open and locked."""
+    """One chunk about to be asked about, its journal open and locked."""
 
     workspace: Workspace
-    prepared: Prepared
+    agenda: Agenda
     endpoint: Endpoint
     job: Job
     journal: JournalWriter
     up: TextIO
     parent_gone: threading.Event
 
-    async def label(self, opened: _Open) -> None:
+    async def ask(self, opened: _Open) -> None:
         """Asks request by request.
 
         Raises:
@@ -282,9 +327,9 @@ class _Chunk:
         content = read_journal(self.journal.path)  # under the lock: nobody else adds to it now
         _require_settled(content)
         await _require_reachable(opened.client, self.endpoint)
-        with self._media(self.prepared.model.settings.transport or "base64") as media:
-            await label_chunk(
-                self.prepared,
+        with self._media(self.agenda.model.settings.transport or "base64") as media:
+            await ask_chunk(
+                self.agenda,
                 self._known(content),
                 media,
                 opened.caller,
@@ -296,15 +341,15 @@ class _Chunk:
             )
             media.remove()
 
-    async def label_by_batch(self) -> None:
+    async def ask_by_batch(self) -> None:
         """Asks by the provider's batches; takes up those of an earlier run."""
         content = read_journal(self.journal.path)
-        own, models = self.prepared.model.settings, self.workspace.settings.models
+        own, models = self.agenda.model.settings, self.workspace.settings.models
         batches = open_batches(self.endpoint, os.environ, own.timeout_s or 600.0)
         try:
             with self._media("base64") as media:
-                await label_chunk_by_batch(
-                    self.prepared,
+                await ask_chunk_by_batch(
+                    self.agenda,
                     self._known(content),
                     media,
                     batches,
@@ -324,15 +369,20 @@ class _Chunk:
     def _known(self, content: JournalContent) -> dict[str, Entry]:
         """What the journal answers, less what is to be asked again."""
         entries = dict(content.entries)
-        forget(self.prepared, entries, self.job.retry)
+        forget(self.agenda, entries, self.job.retry)
         return entries
 
     def _media(self, transport: Literal["base64", "file_url"]) -> ChunkMedia:
         settings = self.workspace.settings
-        folder = self.workspace.store.partition("raw_coc", self.job.chunk) / _MEDIA_FOLDER
-        camera, media = settings.videos.camera, self.prepared.plan.media
         return ChunkMedia(
-            self.workspace.root, self.job.chunk, camera, settings.labels.vlm, media, transport, folder.absolute()
+            self.workspace.root,
+            self.job.chunk,
+            settings.videos.camera,
+            settings.labels.vlm,
+            self.agenda.media,
+            transport,
+            (self.journal.path.parent / _MEDIA_FOLDER).absolute(),
+            self.agenda.scopes,
         )
 
     def share(self, limit: float | None) -> float | None:

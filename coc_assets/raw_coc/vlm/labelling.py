@@ -1,52 +1,40 @@
-"""Labelling the keyframes of one chunk by a model: what to ask, asking it, and the table from the journal.
+"""Labelling the keyframes of one chunk by a model: what to ask, and the table from the journal.
 
-`prepare` reads the chunk; `label_chunk` asks what the journal does not answer yet; `labels_of` builds the records from
+`prepare` reads the chunk and makes the agenda that `asking.ask_chunk` goes through; `labels_of` builds the records from
 the journal and from nothing else.
 """
 
 from __future__ import annotations
 
-import asyncio
 import os
-import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, MutableMapping, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from itertools import groupby
-from typing import Any, Protocol
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
 
 from coc_assets.raw_coc.records import LabelRecord
-from coc_assets.raw_coc.vlm.conversation import Conversation, Finished, Plan, Question, Turn, advance
-from coc_assets.raw_coc.vlm.media import ChunkMedia, ClipMedia
+from coc_assets.raw_coc.vlm.conversation import Conversation, Plan, advance
 from coc_assets.raw_coc.vlm.prompts import load_prompts
-from coc_assets.raw_coc.vlm.view import KeyframeView
-from coc_assets.raw_coc.vlm.views import keyframe_views, video_digests
-from coc_assets.sources.video import VideoError
+from coc_assets.raw_coc.vlm.question import Question
+from coc_assets.raw_coc.vlm.view import KeyframeView, Scope
+from coc_assets.raw_coc.vlm.views import chunk_views
 from coc_assets.stage import Workspace
 from resources import schemas
-from resources.journal import Entry, Outcome
+from resources.journal import Entry
 from resources.models.aliases import Model, canonical_id, model_of, shaping
-from resources.models.failures import BackendDown, GaveUp, ModelFailure, OverBudget, Refused, Rejected, Stopping
-from resources.models.request import Answered, ChatRequest, Message, Part, Sampling, Text
 from resources.settings import Settings
 
-_CLIPS_AHEAD = 2  # clips decoded at a time, so that the model never waits for pictures
-_SEVERAL = 3  # so many requests that fail, and none that is served, are no coincidence
-_MORE_WORKERS = 2.0  # conversations a request in flight: while one is read and stored, another one asks
 
-Report = Callable[[int, int, str], None]
+@dataclass(frozen=True)
+class Unlabelled:
+    """A keyframe to label."""
 
+    view: KeyframeView
+    plan: Plan
 
-class Asks(Protocol):
-    """What answers requests; `resources.models.caller.Caller` in production."""
-
-    async def ask(self, request: ChatRequest) -> Answered: ...
-
-
-class Keeps(Protocol):
-    """What keeps answers; `resources.journal.JournalWriter` in production."""
-
-    async def append(self, entry: Entry) -> None: ...
+    def talk(self) -> Conversation:
+        return Conversation(self.view, self.plan)
 
 
 @dataclass(frozen=True)
@@ -56,32 +44,23 @@ class Prepared:
     views: Sequence[KeyframeView]
     plan: Plan
     model: Model
+    unit: str = "labels"
 
-
-@dataclass
-class Tally:
-    """How a chunk's labelling stands."""
-
-    total: int
-    done: int = 0
-    asked: int = 0
-    started: float = field(default_factory=time.monotonic)
-    tokens: int = 0
-    cost_usd: float = 0.0
-    labelled: int = 0
-
-    def count(self, answered: Answered) -> None:
-        usage = answered.answer.usage
-        self.asked += 1
-        self.tokens += usage.prompt_tokens + usage.completion_tokens if usage else 0
-        self.cost_usd += answered.cost_usd or 0.0
+    @cached_property
+    def topics(self) -> Sequence[Unlabelled]:
+        return [Unlabelled(view, self.plan) for view in self.views]
 
     @property
-    def note(self) -> str:
-        """Labels and tokens a second, and spend, as the progress line shows them."""
-        seconds = max(time.monotonic() - self.started, 1e-9)
-        spend = f", ${self.cost_usd:.2f}" if self.cost_usd else ""
-        return f"{self.labelled / seconds:.1f} labels/s, {self.tokens / seconds:,.0f} tokens/s{spend}"
+    def asked_model(self) -> str:
+        return self.plan.asked_model
+
+    @property
+    def media(self) -> Literal["images", "video"]:
+        return self.plan.media
+
+    @property
+    def scopes(self) -> tuple[Scope, ...]:
+        return self.plan.scopes
 
 
 def plan_of(settings: Settings, environ: Mapping[str, str] = os.environ) -> Plan:
@@ -104,19 +83,14 @@ def plan_of(settings: Settings, environ: Mapping[str, str] = os.environ) -> Plan
 
 def prepare(workspace: Workspace, chunk: str) -> Prepared:
     """Reads the chunk's tables and identifies its videos; decodes nothing."""
-    store, settings = workspace.store, workspace.settings
-    keyframes = store.read_table(schemas.KEYFRAMES, chunk)
-    clip_ids = sorted(set(keyframes["clip_id"]))
-    views = keyframe_views(
-        keyframes,
-        store.read_table(schemas.SEGMENTS, chunk),
-        store.read_table(schemas.META_ACTION_SPANS, chunk),
-        store.read_table(schemas.TRAJECTORIES, chunk),
-        video_digests(workspace.root, chunk, settings.videos.camera, clip_ids),
-        settings.videos,
-        settings.labels.rules,
-    )
+    settings = workspace.settings
+    views = chunk_views(workspace, chunk, workspace.store.read_table(schemas.KEYFRAMES, chunk))
     return Prepared(views, plan_of(settings), model_of(settings.labeler, settings.models))
+
+
+def journal_of(workspace: Workspace, chunk: str) -> Path:
+    """Where the answers are kept."""
+    return workspace.store.journal_path(chunk, workspace.settings.labeler)
 
 
 def labels_of(prepared: Prepared, entries: Mapping[str, Entry]) -> list[LabelRecord]:
@@ -132,272 +106,3 @@ def labels_of(prepared: Prepared, entries: Mapping[str, Entry]) -> list[LabelRec
             raise ValueError(f"keyframe {view.keyframe_id} has no answer to {finished.step} in the journal")
         records.append(finished.record)
     return records
-
-
-def forget(prepared: Prepared, entries: MutableMapping[str, Entry], statuses: Collection[str]) -> int:
-    """Takes the answers that ended labels in one of the statuses out of `entries`; says how many labels that opens."""
-    opened = 0
-    for view in prepared.views if statuses else ():
-        finished = advance(view, prepared.plan, entries)
-        if isinstance(finished, Finished) and finished.record.status in statuses and finished.ended_by:
-            opened += 1
-            for key in finished.ended_by:
-                entries.pop(key, None)
-    return opened
-
-
-async def label_chunk(
-    prepared: Prepared,
-    entries: MutableMapping[str, Entry],
-    media: ChunkMedia,
-    caller: Asks,
-    journal: Keeps,
-    *,
-    in_flight: int,
-    backend: str,
-    run: str | None,
-    report: Report,
-) -> None:
-    """Asks everything that the journal does not answer, and keeps each answer before anything is built on it.
-
-    Args:
-        entries: the journal by key; grows.
-        in_flight: requests at a time, to have enough conversations at hand.
-        report: called with labels done, in total, and a note on rates and spend.
-
-    Raises:
-        BackendDown: no request can be served; what was answered is kept.
-        Stopping: the run is ending; the same.
-    """
-    await _Chunk(prepared, entries, media, caller, journal, backend, run, report).label(in_flight)
-
-
-class _Chunk:
-    """The conversations of one chunk, many at a time."""
-
-    def __init__(
-        self,
-        prepared: Prepared,
-        entries: MutableMapping[str, Entry],
-        media: ChunkMedia,
-        caller: Asks,
-        journal: Keeps,
-        backend: str,
-        run: str | None,
-        report: Report,
-    ) -> None:
-        self._prepared = prepared
-        self._entries = entries
-        self._media = media
-        self._caller = caller
-        self._journal = journal
-        self._backend = backend
-        self._run = run
-        self._report = report
-        self._tally = Tally(len(prepared.views))
-        self._doubtful: list[Entry] = []
-        self._served = False
-        self._ended: Exception | None = None
-
-    async def label(self, in_flight: int) -> None:
-        clips = self._open_clips()
-        self._tally.done = self._tally.total - sum(len(views) for views in clips)
-        self._say()
-        ready: asyncio.Queue[tuple[KeyframeView, ClipMedia] | None] = asyncio.Queue(maxsize=2 * in_flight)
-        waiting = iter(clips)
-        workers = max(2, round(in_flight * _MORE_WORKERS))
-        async with asyncio.TaskGroup() as tasks:
-            decoding = [tasks.create_task(self._decode(waiting, ready)) for _ in range(_CLIPS_AHEAD)]
-            for _ in range(workers):
-                tasks.create_task(self._work(ready))
-            await asyncio.wait(decoding)
-            for _ in range(workers):
-                await ready.put(None)
-        if self._ended:
-            raise self._ended
-        await self._keep_doubtful()
-
-    def _open_clips(self) -> list[list[KeyframeView]]:
-        """Keyframes that still have a question, by clip in the keyframes' order."""
-        still = [
-            view
-            for view in self._prepared.views
-            if isinstance(advance(view, self._prepared.plan, self._entries), Question)
-        ]
-        return [list(views) for _, views in groupby(still, key=lambda view: view.clip_id)]
-
-    async def _decode(
-        self, clips: Iterator[list[KeyframeView]], ready: asyncio.Queue[tuple[KeyframeView, ClipMedia] | None]
-    ) -> None:
-        for views in clips:
-            if self._ended:
-                return
-            try:
-                media = await asyncio.to_thread(self._media.clip, views)
-            except VideoError as error:
-                await self._no_pictures(views, error)
-                continue
-            except Exception as error:
-                self._end(error)
-                return
-            for view in views:
-                await ready.put((view, media))
-
-    async def _no_pictures(self, views: Iterable[KeyframeView], error: VideoError) -> None:
-        """The video turned out damaged: each keyframe's label ends with that."""
-        for view in views:
-            question = advance(view, self._prepared.plan, self._entries)
-            if isinstance(question, Question):
-                await self._keep(self._entry(question, "error", f"{error.reason}: {error.hint}"))
-            self._count_done()
-
-    async def _work(self, ready: asyncio.Queue[tuple[KeyframeView, ClipMedia] | None]) -> None:
-        while (item := await ready.get()) is not None:
-            if not self._ended:
-                await self._converse(*item)
-
-    async def _converse(self, view: KeyframeView, media: ClipMedia) -> None:
-        conversation = Conversation(view, self._prepared.plan)
-        try:
-            while isinstance(question := conversation.advance(self._entries), Question):
-                entry = await self._answer(question, view, media)
-                if entry.outcome == "error":
-                    self._doubtful.append(entry)
-                    break
-                await self._keep(entry)
-        except Exception as ended:  # whatever it is: what others have under way is paid for, and still kept
-            self._end(ended)
-        else:
-            self._tally.labelled += 1
-            self._count_done()
-
-    def _end(self, error: Exception) -> None:
-        """Nothing more is taken up; of several reasons the first that says more than "the run is ending" is told."""
-        if self._ended is None or isinstance(self._ended, Stopping):
-            self._ended = error
-
-    async def _answer(self, question: Question, view: KeyframeView, media: ClipMedia) -> Entry:
-        try:
-            answered = await self._caller.ask(request_of(question, self._prepared, view, media))
-        except (OverBudget, Refused, Rejected, GaveUp) as failure:
-            outcome, reason = ending_of(failure)
-            return self._entry(question, outcome, reason, attempts=failure.attempts)
-        self._served = True
-        self._tally.count(answered)
-        return self._entry(question, "answered", **answer_fields(answered))
-
-    async def _keep_doubtful(self) -> None:
-        """Records the requests that failed for good, unless all did: then it is the server's fault, not theirs.
-
-        Raises:
-            BackendDown: all did; none is recorded, so the next run asks them again.
-        """
-        if not self._served and len(self._doubtful) >= _SEVERAL:
-            last = self._doubtful[-1].reason
-            raise BackendDown(
-                f"All {len(self._doubtful)} requests failed, so none is recorded. Mend the cause and run again. The "
-                f"last failure: {last}"
-            )
-        for entry in self._doubtful:
-            await self._keep(entry)
-
-    def _entry(self, question: Question, outcome: Outcome, reason: str | None = None, **answer: Any) -> Entry:
-        return entry_of(question, self._prepared, outcome, self._backend, self._run, reason, **answer)
-
-    async def _keep(self, entry: Entry) -> None:
-        await self._journal.append(entry)
-        self._entries[entry.key] = entry
-
-    def _count_done(self) -> None:
-        self._tally.done += 1
-        self._say()
-
-    def _say(self) -> None:
-        self._report(self._tally.done, self._tally.total, self._tally.note)
-
-
-def ending_of(failure: ModelFailure) -> tuple[Outcome, str]:
-    """What becomes of a question whose request failed for good: outcome, and why, beginning with a countable word."""
-    if isinstance(failure, OverBudget):
-        return "over_budget", f"over_budget: {failure}"
-    if isinstance(failure, Refused):
-        return "refused", f"refused_by_provider: {failure}"
-    return "error", f"request_failed: {failure}"
-
-
-def entry_of(
-    question: Question,
-    prepared: Prepared,
-    outcome: Outcome,
-    backend: str,
-    run: str | None,
-    reason: str | None = None,
-    **answer: Any,
-) -> Entry:
-    """The journal line of a question.
-
-    Args:
-        reason: why there is no answer. answer: fields of `answer_fields`, and attempts of a failed one.
-    """
-    return Entry(
-        key=question.key,
-        keyframe_id=question.keyframe_id,
-        step=question.step,
-        round=question.round,
-        outcome=outcome,
-        backend=backend,
-        asked_model=prepared.plan.asked_model,
-        prompt_version=question.prompt_version,
-        reason=reason,
-        answered_at=now(),
-        run=run,
-        **answer,
-    )
-
-
-def request_of(question: Question, prepared: Prepared, view: KeyframeView, media: ClipMedia) -> ChatRequest:
-    """The question with its frames filled in."""
-    own = prepared.model.settings
-    return ChatRequest(
-        key=question.key,
-        model=prepared.plan.asked_model,
-        messages=[_message(turn, view, media) for turn in question.turns],
-        sampling=Sampling(
-            max_tokens=question.max_tokens,
-            temperature=own.temperature,
-            top_p=own.top_p,
-            repetition_penalty=own.repetition_penalty,
-            seed=own.seed,
-        ),
-        schema=question.schema,
-        schema_name=question.step,
-    )
-
-
-def _message(turn: Turn, view: KeyframeView, media: ClipMedia) -> Message:
-    frames: tuple[Part, ...] = media.parts(view, turn.shown) if turn.shown else ()
-    return Message(turn.role, (Text(turn.text), *frames))
-
-
-def answer_fields(answered: Answered) -> dict[str, Any]:
-    """What a journal line takes over from an answer."""
-    answer = answered.answer
-    usage = answer.usage
-    return {
-        "model": answer.model,
-        "text": answer.text,
-        "finish_reason": answer.finish_reason,
-        "refusal": answer.refusal,
-        "attempts": answered.attempts,
-        "latency_s": round(answered.latency_s, 4),
-        "cost_usd": answered.cost_usd,
-        "prompt_tokens": usage.prompt_tokens if usage else None,
-        "cached_tokens": usage.cached_tokens if usage else None,
-        "completion_tokens": usage.completion_tokens if usage else None,
-        "reasoning_tokens": usage.reasoning_tokens if usage else None,
-    }
-
-
-def now() -> str:
-    """The present UTC instant, to the millisecond."""
-    return datetime.now(UTC).isoformat(timespec="milliseconds")

@@ -12,7 +12,7 @@ import os
 import shutil
 import threading
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Self
 
 from coc_assets.clip_videos.build import CameraChunk
-from coc_assets.raw_coc.vlm.view import KeyframeView, ShownFrame
+from coc_assets.raw_coc.vlm.view import SCOPES, KeyframeView, Scope, ShownFrame, frames_of
 from coc_assets.sources.video import VideoError, exact_scaling, iterate_frames
 from resources.dataset import DatasetRoot
 from resources.models.request import Image, Part, Text, Video
@@ -29,11 +29,9 @@ from resources.settings.labels import VlmSettings
 if TYPE_CHECKING:
     from av.video.frame import VideoFrame
 
-Scope = Literal["history", "all"]
 Kind = Literal["images", "video"]
 Transport = Literal["base64", "file_url"]
 
-SCOPES: tuple[Scope, ...] = ("history", "all")
 DIVIDER = "History ends here. The frames below show the future."
 
 _USUAL_STEP_S = 0.5
@@ -59,16 +57,17 @@ class ClipMedia:
     videos: Mapping[tuple[str, Scope], Video] = field(default_factory=dict, repr=False)
 
     def parts(self, view: KeyframeView, scope: Scope) -> tuple[Part, ...]:
-        """The view's frames, each with its instant; `history` holds none after t0.
+        """The view's frames, each with its instant; `history` holds none after t0, `future` none before it.
 
         Raises:
             ValueError: the view has no history frames, or one that lies after t0.
-            KeyError: the view was not among those that this was made for.
+            KeyError: the view or the scope was not among those that this was made for.
         """
         shown = frames_of(view, scope)
         if self.videos:
             return (Text(_video_caption(view, shown)), self.videos[view.keyframe_id, scope])
-        history, future = shown[: len(view.history)], shown[len(view.history) :]
+        history = [frame for frame in shown if frame.asked_s <= 0]
+        future = shown[len(history) :]
         divider = (Text(DIVIDER),) if future else ()
         return (*self._captioned(history), *divider, *self._captioned(future))
 
@@ -87,6 +86,7 @@ class ChunkMedia:
         kind: each frame as an image, or a view's frames as one video.
         transport: bytes in the request, or files that the server opens.
         folder: where those files go, a folder of this object's own; `remove` deletes it.
+        scopes: those that will be asked for.
     """
 
     def __init__(
@@ -98,11 +98,12 @@ class ChunkMedia:
         kind: Kind,
         transport: Transport = "base64",
         folder: Path | None = None,
+        scopes: Collection[Scope] = SCOPES,
     ) -> None:
         if transport == "file_url" and folder is None:
             raise ValueError("transport is 'file_url' and there is no folder for the files. Name one, or set 'base64'.")
         self._root, self._chunk, self._camera = root, chunk, camera
-        self._settings, self._kind = settings, kind
+        self._settings, self._kind, self._scopes = settings, kind, scopes
         self._folder = folder.resolve() if folder and transport == "file_url" else None
         self._open = ExitStack()
         self._source: CameraChunk | None = None
@@ -124,7 +125,8 @@ class ChunkMedia:
             ValueError: the views are not of one clip, or a history holds a frame after t0.
         """
         clip_id = _only_clip(views)
-        wanted = {frame.source_frame for view in views for frame in frames_of(view, "all")}
+        shown = [frames_of(view, scope) for view in views for scope in self._scopes]
+        wanted = {frame.source_frame for frames in shown for frame in frames}
         with self._archive().video(clip_id) as file:
             frames = iterate_frames(file, wanted)
             if self._kind == "images":
@@ -155,13 +157,14 @@ class ChunkMedia:
     def _videos(
         self, frames: Iterable[tuple[int, VideoFrame]], views: Iterable[KeyframeView]
     ) -> dict[tuple[str, Scope], Video]:
-        waiting = {(view.keyframe_id, scope): (view, scope) for view in views for scope in SCOPES}
+        asked = {(view.keyframe_id, scope): (view, scope) for view in views for scope in self._scopes}
+        waiting = {key: of for key, of in asked.items() if frames_of(*of)}
         encoders: dict[tuple[str, Scope], _Encoder] = {}
         videos: dict[tuple[str, Scope], Video] = {}
         size: tuple[int, int] | None = None
         for index, frame in frames:
             size = size or scaled_size(frame.width, frame.height, self._settings.image_height)
-            starting = [key for key, (view, _) in waiting.items() if view.history[0].source_frame == index]
+            starting = [key for key, of in waiting.items() if frames_of(*of)[0].source_frame == index]
             for key in starting:
                 encoders[key] = _Encoder(*waiting.pop(key), frame, size, self._settings.video_crf)
             picture = _scaled(frame, size, "yuv420p")
@@ -189,23 +192,6 @@ class ChunkMedia:
             finally:
                 temporary.unlink(missing_ok=True)
         return path
-
-
-def frames_of(view: KeyframeView, scope: Scope) -> tuple[ShownFrame, ...]:
-    """The frames that a scope shows, ascending.
-
-    Raises:
-        ValueError: the view has no history frames, or one that lies after t0.
-    """
-    if not view.history:
-        raise ValueError(f"Keyframe {view.keyframe_id} has no history frame to show ({view.problem}).")
-    late = [frame for frame in view.history if frame.frame_us > view.t0_us or frame.asked_s > 0]
-    if late:
-        raise ValueError(
-            f"The history of keyframe {view.keyframe_id} holds a frame of {late[0].frame_us} µs, "
-            f"after t0 at {view.t0_us} µs. Run clip_videos again."
-        )
-    return view.history if scope == "history" else view.history + view.future
 
 
 def scaled_size(width: int, height: int, most_high: int) -> tuple[int, int]:

@@ -20,7 +20,6 @@ from resources.settings import SettingsError
 
 Step = Literal["see", "decide", "repair", "single", "reason"]
 STEPS: tuple[Step, ...] = get_args(Step)
-_SHIPPED = Path(__file__).parent / "prompts"
 _VERSION_DIGITS = 8
 _SIGNS = (
     "Speed is along the ego's heading, negative when it reverses. Sideways speed is relative to its heading at t = 0: "
@@ -44,15 +43,31 @@ class Prompt:
         return Template(self.system).safe_substitute({name: str(value) for name, value in values.items()}).strip()
 
 
-def load_prompts(folder: Path | None) -> dict[Step, Prompt]:
+@dataclass(frozen=True)
+class PromptSet:
+    """The prompt files that belong together, one a step.
+
+    Attributes:
+        shipped: their folder. setting: the one that names a folder of one's own.
+    """
+
+    steps: Sequence[str]
+    shipped: Path
+    setting: str
+
+
+LABELLING = PromptSet(STEPS, Path(__file__).parent / "prompts", "labels.vlm.prompts")
+
+
+def load_prompts(folder: Path | None, of: PromptSet = LABELLING) -> dict[str, Prompt]:
     """The prompts of every step; a folder of one's own needs only the files that differ from the shipped ones.
 
     Raises:
         SettingsError: the folder does not exist, holds a file of another name, or a file is not usable.
     """
     if folder is not None:
-        _require_known_files(folder)
-    return {step: _load(_file_of(step, folder), step) for step in STEPS}
+        _require_known_files(folder, of)
+    return {step: _load(_file_of(step, folder, of), step) for step in of.steps}
 
 
 def history_told(view: KeyframeView) -> str:
@@ -108,20 +123,21 @@ def _missing(view: KeyframeView, until_s: float = float("inf")) -> Iterable[str]
         yield f"No frame is available for t = {', '.join(missing)} s."
 
 
-def _file_of(step: Step, folder: Path | None) -> Path:
+def _file_of(step: str, folder: Path | None, of: PromptSet) -> Path:
     own = folder / f"{step}.yaml" if folder else None
-    return own if own and own.is_file() else _SHIPPED / f"{step}.yaml"
+    return own if own and own.is_file() else of.shipped / f"{step}.yaml"
 
 
-def _require_known_files(folder: Path) -> None:
+def _require_known_files(folder: Path, of: PromptSet) -> None:
     if not folder.is_dir():
-        raise SettingsError(f"labels.vlm.prompts names {folder}, which is no folder. Correct or unset it.")
-    strange = sorted(path.name for path in folder.glob("*.y*ml") if path.name not in {f"{step}.yaml" for step in STEPS})
+        raise SettingsError(f"{of.setting} names {folder}, which is no folder. Correct or unset it.")
+    known = {f"{step}.yaml" for step in of.steps}
+    strange = sorted(path.name for path in folder.glob("*.y*ml") if path.name not in known)
     if strange:
-        raise SettingsError(f"{folder} holds {', '.join(strange)}; prompt files are {', '.join(STEPS)}, each .yaml.")
+        raise SettingsError(f"{folder} holds {', '.join(strange)}; prompt files are {', '.join(of.steps)}, each .yaml.")
 
 
-def _load(path: Path, step: Step) -> Prompt:
+def _load(path: Path, step: str) -> Prompt:
     content = path.read_bytes()
     try:
         values = yaml.safe_load(content)

@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal, get_args
+
+Scope = Literal["history", "future", "all"]
+"""Frames up to t0, from t0 on, or all."""
+SCOPES: tuple[Scope, ...] = get_args(Scope)
 
 
 @dataclass(frozen=True)
@@ -71,3 +76,26 @@ class KeyframeView:
     speeds: tuple[SpeedRow, ...]
     video: str | None
     problem: str | None = None
+
+
+def frames_of(view: KeyframeView, scope: Scope) -> tuple[ShownFrame, ...]:
+    """The frames that a scope shows, ascending; t0's own frame is in every scope.
+
+    Raises:
+        ValueError: the view has no history frames, or one that lies after t0.
+    """
+    if not view.history:
+        raise ValueError(f"Keyframe {view.keyframe_id} has no history frame to show ({view.problem}).")
+    late = [frame for frame in view.history if frame.frame_us > view.t0_us or frame.asked_s > 0]
+    if late:
+        raise ValueError(
+            f"The history of keyframe {view.keyframe_id} holds a frame of {late[0].frame_us} µs, "
+            f"after t0 at {view.t0_us} µs. Run clip_videos again."
+        )
+    whole = view.history + view.future
+    shown = {
+        "history": view.history,
+        "future": tuple(frame for frame in whole if frame.asked_s >= 0),
+        "all": whole,
+    }
+    return shown[scope]

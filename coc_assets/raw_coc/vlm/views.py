@@ -13,6 +13,8 @@ from coc_assets.clip_videos.sampling import asked_instants
 from coc_assets.raw_coc.vlm.lanes import measured_lanes
 from coc_assets.raw_coc.vlm.view import KeyframeView, ShownFrame, SpeedRow, TimelineRow
 from coc_assets.sources.egomotion import FRAME_US
+from coc_assets.stage import Workspace
+from resources import schemas
 from resources.archives import Member
 from resources.dataset import FRAME_TIMESTAMPS, VIDEO, DatasetRoot
 from resources.settings.labels import RulesSettings
@@ -106,6 +108,24 @@ def keyframe_views(
             )
         )
     return views
+
+
+def chunk_views(workspace: Workspace, chunk: str, keyframes: pl.DataFrame) -> list[KeyframeView]:
+    """One view a keyframe of the chunk, from the store's tables and what the dataset lists; decodes nothing.
+
+    Args:
+        keyframes: rows of KEYFRAMES.
+    """
+    store, settings = workspace.store, workspace.settings
+    return keyframe_views(
+        keyframes,
+        store.read_table(schemas.SEGMENTS, chunk),
+        store.read_table(schemas.META_ACTION_SPANS, chunk),
+        store.read_table(schemas.TRAJECTORIES, chunk),
+        video_digests(workspace.root, chunk, settings.videos.camera, sorted(set(keyframes["clip_id"]))),
+        settings.videos,
+        settings.labels.rules,
+    )
 
 
 def video_digests(root: DatasetRoot, chunk: str, camera: str, clip_ids: Collection[str]) -> dict[str, str]:
