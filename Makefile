@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow test-vllm lint format ui lock lock-vllm clean
+.PHONY: help setup demo test test-slow test-vllm lint format ui review lock lock-vllm clean
 
 PYTHON ?= python3
 VENV   := .venv
@@ -29,6 +29,7 @@ help:
 	@echo "make demo   install, generate the sample, run all seven assets, show what was made"
 	@echo "make test   install, run the test suite;  make test-slow, make test-vllm (a real vLLM server, no GPU needed)"
 	@echo "make ui     Dagster's web UI on the demo's store, http://127.0.0.1:3000"
+	@echo "make review look at the demo's labels in the browser and decide on them"
 	@echo "make lint   ruff and mypy;  make format  rewrite;  make lock  re-pin the dependencies"
 
 setup: $(STAMP)
@@ -81,6 +82,10 @@ demo: setup
 ui: setup
 	@test -d $(DEMO_STORE) || { echo "No demo yet: make demo"; exit 1; }
 	$(DEMO_ENV) $(BIN)/dagster dev -h 127.0.0.1 -p 3000
+
+review: setup
+	@test -d $(DEMO_STORE) || { echo "No demo yet: make demo"; exit 1; }
+	$(DEMO_ENV) $(BIN)/coc review
 
 test: setup
 	$(BIN)/python -m pytest -n 2 -m "not slow"

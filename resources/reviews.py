@@ -1,7 +1,7 @@
 """What people decided about labels: one line a decision, append-only, kept the moment it is made.
 
 `<store>/filtered_coc/chunk=NNNN/reviews.journal.jsonl`, read by the view `reviews`. A reviewer who decides again adds a
-line; of one reviewer's lines about one label the last holds.
+line; of one reviewer's lines about one label the last holds, and `withdraw` takes what went before it back.
 """
 
 from __future__ import annotations
@@ -76,8 +76,12 @@ def append_reviews(path: Path, reviews: Sequence[Review]) -> None:
 
 
 def in_force(reviews: Iterable[Review]) -> list[Review]:
-    """The last decision of each reviewer about each label, in the order in which these were first looked at."""
-    return list({(review.label_id, review.reviewer): review for review in reviews}.values())
+    """The last decision of each reviewer about each label, in the order in which they decided; none where withdrawn."""
+    last: dict[tuple[str, str], Review] = {}
+    for review in reviews:
+        last.pop((review.label_id, review.reviewer), None)  # so that the new one comes last
+        last[review.label_id, review.reviewer] = review
+    return [review for review in last.values() if review.decision != "withdraw"]
 
 
 def reviews_frame(reviews: Sequence[Review]) -> pl.DataFrame:

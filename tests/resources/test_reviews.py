@@ -42,7 +42,13 @@ def test_a_torn_line_costs_itself_alone(path: Path) -> None:
 def test_the_last_decision_of_each_reviewer_is_in_force() -> None:
     lines = [review(), review(reviewer="bob"), review(decision="reject"), review("b")]
     kept = [(one.label_id, one.reviewer, one.decision) for one in in_force(lines)]
-    assert kept == [("a", "ann", "reject"), ("a", "bob", "keep"), ("b", "ann", "keep")]
+    assert kept == [("a", "bob", "keep"), ("a", "ann", "reject"), ("b", "ann", "keep")]
+
+
+def test_what_is_withdrawn_is_in_force_no_more_until_decided_anew() -> None:
+    lines = [review(), review("b"), review(decision="withdraw")]
+    assert [one.label_id for one in in_force(lines)] == ["b"]
+    assert [one.label_id for one in in_force([*lines, review(decision="reject")])] == ["b", "a"]
 
 
 @pytest.mark.parametrize("more", [{"decision": "edit"}, {"decision": "keep", "edited": "{}"}, {"reviewer": ""}])
