@@ -91,6 +91,7 @@ def generate(
     burn_in: bool = False,
     defect_kinds: Sequence[DefectKind | None] | None = None,
     workers: int | None = None,
+    widen: float = 0.0,
 ) -> SampleSummary:
     """Writes a generated dataset in the PhysicalAI-AV layout, or keeps the one that is there already.
 
@@ -105,10 +106,15 @@ def generate(
         burn_in: writes each frame's number and instant into the picture, for tests of frame choice.
         defect_kinds: instead of one in twelve: what is wrong with clip 0, 1, … of every chunk, None for whole ones.
         workers: rendering processes, by default one a core; the bytes do not depend on it.
+        widen: above 0, every scene parameter lies outside the range that it has at 0, at most this share of its length
+            away.
 
     Raises:
-        SampleError: `out` holds files of something else, a count is below 1 or the seed below 0.
+        SampleError: `out` holds files of something else, a count is below 1, the seed below 0, or `widen` is not within
+            0 … 1 or leaves no sound scene.
     """
+    if not 0 <= widen <= 1:
+        raise SampleError(f"widen takes a share of 0 to 1, not {widen}; 0.25 draws from a quarter beyond each range.")
     if chunks < 1 or clips < 1 or seed < 0:
         raise SampleError(f"A sample needs chunks >= 1, clips >= 1, seed >= 0, not {chunks=}, {clips=}, {seed=}.")
     planned = plan(chunks, clips, seed, video, defects, defect_kinds)
@@ -121,12 +127,12 @@ def generate(
         "defects": defects,
         "burn_in": burn_in,
         "defect_kinds": None if defect_kinds is None else list(defect_kinds),
-    }
+    } | ({"widen": widen} if widen else {})
     manifest = writer.read_manifest(out)
     reused = manifest is not None and manifest.get("arguments") == arguments and writer.is_whole(out, manifest)
     if not reused:
         with writer.published(out) as root:
-            _write(root, planned, seed, video, burn_in, progress, workers)
+            _write(root, planned, seed, video, burn_in, progress, workers, widen)
             writer.write_manifest(root, arguments, _counts(planned))
     size = sum(path.stat().st_size for path in out.rglob("*") if path.is_file())
     counts = _counts(planned)
@@ -158,12 +164,12 @@ def plan(
     return made
 
 
-def build(planned: Planned, seed: int) -> Built:
+def build(planned: Planned, seed: int, widen: float = 0.0) -> Built:
     """The scene of a planned clip and the rows that its sensors give, damaged where the plan says so."""
     sensors = _rng(seed, "sensors", planned.chunk, planned.index)
     ego_us = egomotion_clock(sensors)
     script_rng = _rng(seed, "scene", planned.chunk, planned.index)
-    scene = scenes.build(planned.script, planned.clip_id, script_rng, int(ego_us[0]))
+    scene = scenes.build(planned.script, planned.clip_id, script_rng, int(ego_us[0]), widen)
     files = ClipFiles(
         egomotion=egomotion_rows(scene, ego_us, sensors),
         obstacles=obstacle_rows(scene, obstacle_clock(sensors), float(sensors.uniform(85.0, 110.0))),
@@ -182,12 +188,13 @@ def _write(
     burn_in: bool,
     progress: Progress | None,
     workers: int | None,
+    widen: float,
 ) -> None:
     done, truth = 0, []
     with ExitStack() as stack:
         pool = _pool(stack, workers, len(planned)) if video else None
         for chunk in sorted({clip.chunk for clip in planned}):
-            built = [build(clip, seed) for clip in planned if clip.chunk == chunk]
+            built = [build(clip, seed, widen) for clip in planned if clip.chunk == chunk]
             truth += [row for clip in built for row in _truth_rows(clip)]
             _write_labels(root, chunk, built)
             for _ in _write_camera(root, chunk, built, burn_in, pool) if video else built:

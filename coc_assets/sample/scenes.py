@@ -24,6 +24,7 @@ from coc_assets.sample.roads import (
     zebra,
 )
 from coc_assets.sample.staging import Draft, Draw, Side, place, travelled
+from coc_assets.sample.widening import drawn_until_sound
 from coc_assets.sample.world import Actor, Line, Road, Scene
 
 LAST_KEYFRAME_ONSET_S = 13.3
@@ -163,6 +164,8 @@ def parked_blocker_nudge(draw: Draw) -> Scene:
     swing, profile = draw("swing_m", 14.5, 16.0), speed_profile(clock, speed)
     # To the left the ego crosses into the oncoming lane; to the right this is a one-way street with a spare lane.
     width = draw("lane_width_m", 3.35, 3.6)
+    if offset <= (width - EGO.width) / 2:
+        raise ValueError(f"{offset} m to the side stays within a lane of {width} m: widen the offset.")
     layout = Layout(width, oncoming=1) if side == "left" else Layout(width, right=1, oncoming=0)
     start = travelled(clock, profile, onset)
     length = draw("blocker_length_m", 4.3, 4.8)
@@ -235,7 +238,7 @@ def stop_unobserved(draw: Draw) -> Scene:
     clock, speed = scene_clock(), draw("speed_mps", 8.0, 12.0)
     onset = draw("onset_s", 4.0, 6.0)
     stop = stop_from(onset, speed, draw("stopping_s", 4.8, 5.6))
-    go_at = stop.end_s + draw("wait_s", STAND_S, 5.0)
+    go_at = stop.end_s + max(draw("wait_s", STAND_S, 5.0), STAND_S)
     go = SpeedChange(go_at, min(speed, 7.0), draw("ego_accel_mps2", 1.1, 1.3))
     draft = Draft(draw, "stop_unobserved", two_way(draw, parking=False), speed_profile(clock, speed, [stop, go]))
     at_line = travelled(clock, draft.speed, stop.end_s) + EGO.front + draw("gap_m", 0.6, 1.6)
@@ -309,11 +312,12 @@ def car_park(line: Centreline) -> Road:
     return Road([corners], bays)
 
 
-def build(script: str, clip_id: str, rng: np.random.Generator, first_us: int) -> Scene:
+def build(script: str, clip_id: str, rng: np.random.Generator, first_us: int, widen: float = 0.0) -> Scene:
     """One scene of a script.
 
     Args:
         first_us: instant at which the ego is at the local frame's origin: the clip's first egomotion sample.
+        widen: see `Draw`; above 0, scenes that do not hold together are drawn again.
     """
-    scene = SCRIPTS[script](Draw(rng))
+    scene = drawn_until_sound(SCRIPTS[script], rng, widen) if widen else SCRIPTS[script](Draw(rng))
     return place(scene, clip_id, first_us, float(rng.uniform(-np.pi, np.pi)))

@@ -15,21 +15,33 @@ from coc_assets.sample.world import Actor, Line, Path2D, Road, Scene, Truth
 
 Side = Literal["left", "right"]
 ROAD_SPAN = (-150.0, 500.0)
+_LEAST_REACH = 0.001  # one step of a rounded parameter
 _SKIES = ((150, 185, 220), (120, 165, 220), (185, 195, 205), (205, 190, 180))
 _GROUNDS = ((105, 120, 90), (125, 125, 95), (95, 110, 95))
 
 
 class Draw:
-    """Draws a scene's parameters and remembers them under their names."""
+    """Draws a scene's parameters and remembers them under their names.
 
-    def __init__(self, rng: np.random.Generator) -> None:
-        self.rng = rng
+    Attributes:
+        widen: 0 draws from a script's own ranges; above 0 only from what lies outside them, on either side as far as
+            this share of the range's length.
+    """
+
+    def __init__(self, rng: np.random.Generator, widen: float = 0.0) -> None:
+        self.rng, self.widen = rng, widen
         self.drawn: dict[str, float | str] = {}
 
     def __call__(self, name: str, low: float, high: float) -> float:
-        value = round(float(self.rng.uniform(low, high)), 3)
+        value = round(self._beside(low, high) if self.widen else float(self.rng.uniform(low, high)), 3)
         self.drawn[name] = value
         return value
+
+    def _beside(self, low: float, high: float) -> float:
+        """A value that stays outside the range when it is rounded."""
+        reach = max(self.widen * (high - low), _LEAST_REACH)
+        off = float(self.rng.uniform(-reach + _LEAST_REACH, reach - _LEAST_REACH))
+        return low + off - _LEAST_REACH if off < 0 else high + off + _LEAST_REACH
 
     def pick(self, name: str, options: Sequence[str]) -> str:
         value = str(options[int(self.rng.integers(len(options)))])
