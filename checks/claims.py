@@ -31,17 +31,19 @@ class Claim:
     Attributes:
         passed: it holds.
         severity: how grave it is where it does not.
-        figure: what was measured; threshold: what it was held against, same unit.
+        figure: what was measured; threshold: what it was held against, same unit. None where there was nothing to hold.
         description: the claim's outcome in a sentence, with the mend where there is one.
         worst: up to ten offending rows, worst first.
+        further: more that Dagster is told, by name: numbers, which it plots, and text.
     """
 
     passed: bool
     severity: Severity
-    figure: float | int
-    threshold: float | int
+    figure: float | int | None
+    threshold: float | int | None
     description: str
     worst: pl.DataFrame = field(default_factory=pl.DataFrame)
+    further: Mapping[str, float | str] = field(default_factory=dict)
 
 
 def _none_offend(offending: pl.DataFrame, said: str, *, severity: Severity = "ERROR", mend: str = "") -> Claim:
@@ -485,23 +487,6 @@ def every_ok_label_has_a_verdict(labels: pl.DataFrame, verdicts: pl.DataFrame) -
     known = verdicts.filter(pl.col("verdict").is_in(get_args(schemas.Verdict)))
     offending = _not_once(usable, {"verdicts": known["label_id"]})
     return _none_offend(offending, f"of {usable.len()} usable labels have no verdict, several, or an unknown one")
-
-
-def enough_labels_are_kept(verdicts: pl.DataFrame, least: float = 0.5) -> Claim:
-    """The policy keeps a fair part of the labels: a low pass rate means a bad labeler or a policy too strict.
-
-    Args:
-        verdicts: `filtered_coc`.
-    """
-    kept = verdicts.filter(pl.col("verdict") == "keep").height
-    reasons = (
-        verdicts.filter(pl.col("verdict") != "keep")
-        .with_columns(reason=pl.col("reasons").list.first())
-        .group_by("labeler", "verdict", "reason")
-        .agg(labels=pl.len())
-        .sort("labels", "labeler", "verdict", "reason", descending=[True, False, False, False])
-    )
-    return _share_at_least(_share(kept, verdicts.height), least, f"{verdicts.height} labels are kept", reasons)
 
 
 # training_shards

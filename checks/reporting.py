@@ -9,6 +9,7 @@ import polars as pl
 from checks.claims import Claim
 from coc_assets.partitions import CHUNKS
 from coc_assets.previews import preview_features
+from coc_assets.profile import levels_in_force
 from coc_assets.stage import Workspace
 from resources import schemas
 from resources.receipts import CheckRecord, record_check
@@ -39,13 +40,14 @@ class Partition:
 
 
 def partition_check(
-    asset: str, *, blocking: bool
+    asset: str, *, blocking: bool, by_levels: bool = False
 ) -> Callable[[Callable[[Partition], Claim]], dg.AssetChecksDefinition]:
     """Makes an asset check, one result a partition, of a function that states a claim.
 
     Args:
         asset: the asset it guards.
         blocking: an ERROR keeps downstream assets of the same run from being made.
+        by_levels: it goes by the levels in the settings: under others it counts as not evaluated.
     """
 
     def decorate(state: Callable[[Partition], Claim]) -> dg.AssetChecksDefinition:
@@ -57,9 +59,14 @@ def partition_check(
             def check(
                 context: dg.AssetCheckExecutionContext, workspace: dg.ResourceParam[Workspace]
             ) -> dg.AssetCheckResult:
+                levels = levels_in_force(workspace.settings.quality) if by_levels else None
                 claim = state(Partition(workspace, context.partition_key))
                 record = CheckRecord(
-                    passed=claim.passed, severity=claim.severity, blocking=blocking, description=claim.description
+                    passed=claim.passed,
+                    severity=claim.severity,
+                    blocking=blocking,
+                    description=claim.description,
+                    levels=levels,
                 )
                 record_check(workspace.store, asset, context.partition_key, state.__name__, record)
                 return _result(claim)
@@ -70,16 +77,20 @@ def partition_check(
 
 
 def _result(claim: Claim) -> dg.AssetCheckResult:
+    told = {"figure": claim.figure, "threshold": claim.threshold, **claim.further}
     return dg.AssetCheckResult(
         passed=claim.passed,
         severity=dg.AssetCheckSeverity[claim.severity],
         description=claim.description,
         metadata={
-            "figure": claim.figure,
-            "threshold": claim.threshold,
+            **{name: _short(value) for name, value in told.items() if value is not None},
             "worst_rows": dg.MetadataValue.md(_markdown(claim.worst)),
         },
     )
+
+
+def _short(value: float | str) -> float | str:
+    return round(value, 4) if isinstance(value, float) else value
 
 
 def _markdown(rows: pl.DataFrame) -> str:

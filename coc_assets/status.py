@@ -8,14 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from coc_assets.profile import levels_in_force
 from coc_assets.raw_coc.stage import labelers
 from coc_assets.sources.pai import read_clip_list
 from coc_assets.stage import Work, Workspace, standing
 from coc_assets.stages import OPTIONAL_STAGES, STAGES
 from resources import schemas
+from resources.models.aliases import known_aliases
 from resources.receipts import Receipt, read_receipt
 from resources.settings import Settings
-from resources.store import Store
+from resources.store import JUDGE_PREFIX, Store
 
 State = Literal["done", "failed", "stale", "missing"]
 
@@ -115,6 +117,24 @@ def with_recorded_labeler(settings: Settings) -> Settings:
     return settings.model_copy(update={"labeler": max(sorted(known), key=lambda name: known[name])})
 
 
+def with_recorded_judge(settings: Settings) -> Settings:
+    """The settings; where they name no judge, with the one that judged most of the store's chunks last."""
+    store = Store(settings.store)
+    receipts = (read_receipt(store, "filtered_coc", chunk) for chunk in store.chunks())
+    prints = [print_ for receipt in receipts if receipt for print_ in receipt.fingerprints.values()]
+    named = (name.removeprefix(JUDGE_PREFIX) for print_ in prints for name in print_.inputs if _names_judge(name))
+    recorded = Counter(alias for alias in named if alias in known_aliases(settings.models))
+    if settings.filtering.judge.model or not recorded:
+        return settings
+    most = max(sorted(recorded), key=lambda name: recorded[name])
+    judge = settings.filtering.judge.model_copy(update={"model": most})
+    return settings.model_copy(update={"filtering": settings.filtering.model_copy(update={"judge": judge})})
+
+
+def _names_judge(name: str) -> bool:
+    return name.startswith(JUDGE_PREFIX)
+
+
 def store_status(workspace: Workspace, chunks: Sequence[str] | None = None) -> list[ChunkStatus]:
     """Every chunk of the store, and of the dataset where one is named, in order."""
     known = set(workspace.store.chunks())
@@ -148,6 +168,7 @@ def _state(work: Work, receipt: Receipt | None, upstream: list[State]) -> State:
         return "missing"
     if receipt.status == "failed":
         return "failed"
-    # Killed before its checks were evaluated, it would be looked at again: not done yet.
-    stands = bool(receipt.checks) and standing(work).is_fresh(work) and all(state == "done" for state in upstream)
+    # Killed before its checks were evaluated, or evaluated by other levels, it would be looked at again: not done yet.
+    checked = receipt.checks and set(receipt.checks) == receipt.evaluated(levels_in_force(work.settings.quality))
+    stands = checked and standing(work).is_fresh(work) and all(state == "done" for state in upstream)
     return "done" if stands else "stale"

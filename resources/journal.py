@@ -1,6 +1,6 @@
-"""The journal of a model labeler in one partition: every answer that was paid for, kept the moment it arrives.
+"""The journal of a model that labels or judges in one partition: every paid answer, kept the moment it arrives.
 
-One JSON line an answer, append-only, flushed to disk before anything is built on it. Labels are built from it and from
+One JSON line an answer, append-only, flushed to disk before anything is built on it. Tables are built from it and from
 nothing else, so a killed run goes on without asking again, and building twice gives the same bytes. It is the ledger
 too: `coc cost` and the view `requests` read its lines. A writer holds the file's lock as long as it lives.
 """
@@ -29,7 +29,7 @@ from resources.store import Store, flush
 _LOOK_AGAIN_S = 0.5  # at a lock that another process holds
 
 Outcome = Literal["answered", "refused", "error", "over_budget"]
-"""`answered` keeps the text as returned, usable or not; the others end the keyframe's label until `--retry`."""
+"""`answered` keeps the text as returned, usable or not; the others end the label or judgement until `--retry`."""
 
 
 def _writable(words: str) -> str:

@@ -28,12 +28,17 @@ class InputFile(BaseModel):
 
 
 class CheckRecord(BaseModel):
-    """Outcome of one asset check on the present data version."""
+    """Outcome of one asset check on the present data version.
+
+    Attributes:
+        levels: names the levels that it was held against, where these are settings (`levels_in_force`).
+    """
 
     passed: bool
     severity: Literal["WARN", "ERROR"]
     blocking: bool
     description: str = ""
+    levels: str | None = None
 
 
 class Fingerprint(BaseModel):
@@ -63,6 +68,10 @@ class Receipt(BaseModel):
     duration_s: float = 0.0
     finished_at: str = ""
     error: str | None = None
+
+    def evaluated(self, levels: str) -> frozenset[str]:
+        """Checks whose outcome stands: evaluated on this partition, and under these levels where they go by levels."""
+        return frozenset(name for name, check in self.checks.items() if check.levels in (None, levels))
 
     def blocked_by(self) -> list[str]:
         """Blocking checks that failed on this partition."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import dagster as dg
 import polars as pl
 
@@ -11,10 +13,14 @@ from checks.expectations.suites import REJECTS, SUITES
 from checks.reporting import Partition, partition_check
 from resources import schemas
 
+_MORE_FILES: Mapping[str, tuple[schemas.Table, ...]] = {schemas.MEASUREMENTS.name: (schemas.SET_MEASUREMENTS,)}
+"""Tables that are seen as one and written apart, by the name of the first."""
+
 
 def rows_meet_expectations(partition: Partition, table: schemas.Table) -> Claim:
-    """The claim about one table of a partition, and about its asset's rejects where it is the asset's first."""
-    asked: list[Asked] = [(SUITES[table.name].of_chunk(partition.chunk), _read(partition, table))]
+    """The claim about one table of a partition, all its files, and about its asset's rejects where it is the first."""
+    files = (table, *_MORE_FILES.get(table.name, ()))
+    asked: list[Asked] = [(SUITES[one.name].of_chunk(partition.chunk), _read(partition, one)) for one in files]
     if _speaks_for_rejects(table):
         asked.append((REJECTS.of_chunk(partition.chunk), partition.rejects(table.asset)))
     return tables_meet_expectations(asked)

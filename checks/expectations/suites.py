@@ -30,6 +30,7 @@ from checks.expectations.expectation import (
     warning,
 )
 from resources import schemas
+from resources.reviews import CHECKLIST
 
 LAST_FRAME = 200
 SECOND_US = 1_000_000
@@ -67,6 +68,7 @@ ASSETS = tuple(dict.fromkeys(table.asset for table in schemas.DATA_TABLES))
 WITH_VIDEO = ("cut", "on_demand")
 SIDED = ("turn", "lane_change", "in_lane_nudge", "out_of_lane_nudge")
 FLAGS = ("longitudinal", "lateral", "opposite_direction")
+REVIEWED_SHARES = ("majority", *CHECKLIST)
 ACTIONS: Mapping[str, tuple[str, ...]] = {
     "longitudinal": schemas.LONGITUDINAL_ACTIONS,
     "lateral": schemas.LATERAL_ACTIONS,
@@ -242,9 +244,20 @@ RAW_COC = suite(
 MEASUREMENTS = suite(
     schemas.MEASUREMENTS,
     matches("label_id", LABEL_ID),
+    warning(matches("instrument", NAME)),
+    warning(matches("name", NAME)),
     between("value", -LARGEST, LARGEST),
     between("value", 0, 1, where=Where("name", FLAGS)),
     nullable={"value": "the instrument abstains", "detail": "a figure may speak for itself"},
+)
+SET_MEASUREMENTS = suite(
+    schemas.SET_MEASUREMENTS,
+    matches("label_id", LABEL_ID),
+    warning(matches("instrument", NAME)),
+    warning(matches("name", NAME)),
+    between("value", 0, LARGEST),
+    between("value", 0, 1, where=Where("name", REVIEWED_SHARES)),
+    nullable={"value": "nobody answered that", "detail": "a figure may speak for itself"},
 )
 VERDICTS = suite(
     schemas.VERDICTS,
@@ -296,7 +309,7 @@ SUITES: Mapping[str, Suite] = {
     one.table.name: one
     for one in (
         CLIPS, TRAJECTORIES, TRACKS, META_ACTIONS, KEYFRAMES, VIDEOS, SEGMENTS, RAW_COC, MEASUREMENTS, VERDICTS,
-        SAMPLES, TRAJDATA_SCENES, REJECTS,
+        SET_MEASUREMENTS, SAMPLES, TRAJDATA_SCENES, REJECTS,
     )
 }  # fmt: skip
 """By table name."""

@@ -57,7 +57,8 @@ def parse_chunks(spec: str | None, known: Sequence[str], settings: Settings) -> 
     unknown = sorted(set(wanted) - set(known))
     if unknown:
         has = f"{known[0]} to {known[-1]} ({len(known)})" if len(known) > 8 else ", ".join(known)
-        raise UsageError(f"{settings.dataset} has no egomotion for chunk {', '.join(unknown)}. It has: {has}.")
+        lacks = f"{settings.dataset} has no egomotion for" if settings.dataset else f"{settings.store} has no"
+        raise UsageError(f"{lacks} chunk {', '.join(unknown)}. It has: {has}.")
     return sorted(set(wanted))
 
 

@@ -64,7 +64,7 @@ class Purse:
 
     Attributes:
         path: its file; made, with its folder, on first use.
-        budget_usd: what all model labels of the store may cost together.
+        budget_usd: what all labels and judgements by models may cost the store.
     """
 
     def __init__(self, path: Path, budget_usd: float, spent: Callable[[], float]) -> None:

@@ -34,6 +34,7 @@ from resources.settings.keyframes import KeyframeSettings
 from resources.settings.labels import LabelSettings
 from resources.settings.meta_actions import MetaActionSettings
 from resources.settings.models import SPELLINGS, ModelsSettings
+from resources.settings.quality import QualitySettings
 from resources.settings.shards import ShardSettings
 from resources.settings.trajdata import TrajdataSettings
 from resources.settings.trajectory import TrajectorySettings
@@ -53,7 +54,7 @@ class SettingsError(ValueError):
 
 
 class Settings(BaseSettings):
-    """Everything that shapes a run; each section shapes one stage."""
+    """Everything that shapes a run; each section shapes one stage, and `quality` none: checks go by it."""
 
     model_config = SettingsConfigDict(
         env_prefix=_PREFIX,
@@ -71,6 +72,7 @@ class Settings(BaseSettings):
     videos: VideoSettings = VideoSettings()
     labels: LabelSettings = LabelSettings()
     filtering: FilterSettings = FilterSettings()
+    quality: QualitySettings = QualitySettings()
     shards: ShardSettings = ShardSettings()
     models: ModelsSettings = ModelsSettings()
     trajdata: TrajdataSettings = TrajdataSettings()

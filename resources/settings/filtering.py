@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Self
+from pathlib import Path
+from typing import Annotated, Literal, Self, get_args
 
-from pydantic import Field, NegativeFloat, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
+from pydantic import (
+    Field,
+    NegativeFloat,
+    NonNegativeFloat,
+    PositiveFloat,
+    PositiveInt,
+    field_validator,
+    model_validator,
+)
 
+from resources.settings.models import SPELLINGS
 from resources.settings.section import Section
 
+JudgeStage = Literal["evidence", "behavior", "causal", "critic"]
 Seconds = Annotated[float, Field(ge=0.1)]
 """A time of at least one frame."""
 
@@ -70,6 +81,39 @@ class TextThresholds(Section):
     loop_least_words: PositiveInt = Field(12, description="text of fewer words is never taken for a loop")
 
 
+class DuplicateThresholds(Section):
+    """When a label says nearly the same as another one of its labeler, over the whole set (`coc judge`)."""
+
+    similarity: PositiveFloat = Field(
+        0.9, le=1, description="part of their words that two labels have in common, their figures and sides all"
+    )
+    least_words: PositiveInt = Field(12, description="labels of fewer words are not compared")
+
+
+class JudgeSettings(Section):
+    """A model that looks at the frames and says how far labels are right; frames are encoded as labels.vlm says."""
+
+    model: str | None = Field(
+        None, description="model alias that judges every usable label (coc models); unset: none does"
+    )
+    stages: tuple[JudgeStage, ...] = Field(
+        get_args(JudgeStage), min_length=1, description="what it is asked about a label, a request each"
+    )
+    labelers: tuple[str, ...] | None = Field(None, description="whose labels it judges; unset: everyone's")
+    prompts: Path | None = Field(None, description="folder with prompts of your own; unset: those shipped")
+
+    @field_validator("model")
+    @classmethod
+    def _one_spelling(cls, alias: str | None) -> str | None:
+        """A judge's files go by one alias, however it is spelt."""
+        return alias and SPELLINGS.get(alias, alias)
+
+    @field_validator("stages")
+    @classmethod
+    def _each_once(cls, stages: tuple[JudgeStage, ...]) -> tuple[JudgeStage, ...]:
+        return tuple(stage for stage in get_args(JudgeStage) if stage in stages)
+
+
 class FilterSettings(Section):
     """Instruments and policy; a change of policy judges anew without a new measurement or model call."""
 
@@ -77,6 +121,8 @@ class FilterSettings(Section):
     agreement: AgreementThresholds = AgreementThresholds()
     grounding: GroundingThresholds = GroundingThresholds()
     text: TextThresholds = TextThresholds()
+    duplicates: DuplicateThresholds = DuplicateThresholds()
+    judge: JudgeSettings = JudgeSettings()
     policy: str = Field(
         "default", min_length=1, description="name of a packaged policy, or path of a policy's YAML file"
     )

@@ -82,7 +82,7 @@ class ModelsSettings(Section):
         {}, description="further models, and changes to built-in ones, by alias; `rules` is taken"
     )
     budget_usd: NonNegativeFloat | None = Field(
-        None, description="what all model labels of this store may cost together, USD; never passed"
+        None, description="what all labels and judgements by models may cost this store, USD; never passed"
     )
     batch: bool = Field(False, description="use the OpenAI Batch API: half the price, answers within a day")
     batch_poll_s: PositiveFloat = Field(30.0, description="how often a batch is looked at, s")
@@ -90,7 +90,11 @@ class ModelsSettings(Section):
     forget_batches: bool = Field(
         False, description="give up batches that the provider does not know any more; they are paid for anew"
     )
-    pool: str = Field("vlm", description="Dagster pool of raw_coc while a model labels; bounds the chunks at a time")
+    pool: str = Field(
+        "vlm",
+        description="Dagster pool of raw_coc while a model labels, of filtered_coc while one judges; bounds the chunks "
+        "at a time",
+    )
     retry: RetrySettings = RetrySettings()
 
     @field_validator("aliases")

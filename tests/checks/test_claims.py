@@ -415,21 +415,6 @@ def test_every_ok_label_has_a_verdict(judged: dict[str, str], offending: list[st
     assert (claim.passed, claim.severity) == (not offending, "ERROR")
 
 
-@pytest.mark.parametrize(
-    ("judged", "share", "passed"),
-    [
-        ({"a": "keep", "b": "reject"}, 0.5, True),
-        ({"a": "keep", "b": "reject", "c": "review"}, 1 / 3, False),
-        ({}, 1.0, True),
-    ],
-)
-def test_enough_labels_are_kept(judged: dict[str, str], share: float, passed: bool) -> None:
-    claim = claims.enough_labels_are_kept(verdicts(**judged))
-    assert (claim.passed, claim.severity, claim.threshold) == (passed, "WARN", 0.5)
-    assert claim.figure == pytest.approx(share)
-    assert claim.worst.height == len(set(judged.values()) - {"keep"})
-
-
 # training_shards
 
 
@@ -471,7 +456,6 @@ def test_empty_tables_hold_every_claim() -> None:
         claims.cited_tracks_are_in_the_history(e["raw_coc"], e["tracks"]),
         claims.decisions_agree_with_the_motion(e["measurements"], e["raw_coc"]),
         claims.every_ok_label_has_a_verdict(e["raw_coc"], e["filtered_coc"]),
-        claims.enough_labels_are_kept(e["filtered_coc"]),
         claims.kept_labels_become_samples(e["filtered_coc"], e["samples"], e["rejects"]),
     ]
     assert [claim.description for claim in made if not claim.passed] == []

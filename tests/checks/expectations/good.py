@@ -66,6 +66,10 @@ GOOD: dict[str, Row] = {
         "label_id": LABEL, "instrument": "trajectory_consistency", "version": "1", "name": "longitudinal",
         "value": 1.0, "detail": "motion slow_down",
     },
+    "set_measurements": {
+        "label_id": LABEL, "instrument": "human_review", "version": "1", "name": "majority", "value": 0.5,
+        "detail": "ann: keep, bob: reject",
+    },
     "filtered_coc": {
         "label_id": LABEL, "keyframe_id": KEYFRAME, "clip_id": CLIP, "labeler": "rules", "verdict": "review",
         "reasons": ["no_decision"], "policy_version": "default@d4ff54cd8bc8",

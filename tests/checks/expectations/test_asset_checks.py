@@ -63,6 +63,14 @@ def test_labels_of_every_labeler_are_judged(workspace: Workspace) -> None:
     assert claim.worst.select("row", "column").rows() == [(f"label_id={'b' * 16}", "reason")]
 
 
+def test_measurements_of_the_set_are_judged_with_the_labels_own(workspace: Workspace) -> None:
+    write(workspace, schemas.MEASUREMENTS, GOOD["measurements"])
+    write(workspace, schemas.SET_MEASUREMENTS, GOOD["set_measurements"] | {"value": 2.0})
+    write(workspace, schemas.REJECTS, asset="filtered_coc")
+    claim = rows_meet_expectations(Partition(workspace, CHUNK), schemas.MEASUREMENTS)
+    assert claim.worst.select("table", "column", "value").rows() == [("set_measurements", "value", "2.0")]
+
+
 def test_rows_of_another_chunk_are_found(workspace: Workspace) -> None:
     path = workspace.store.table_path(schemas.TRACKS, CHUNK)
     workspace.store.write_table(frame(schemas.TRACKS), schemas.TRACKS, path, "0008")

@@ -85,7 +85,9 @@ def test_long_values_are_cut() -> None:
     assert claim.worst["value"].str.len_chars().to_list() == [80]
 
 
-@pytest.mark.parametrize("table", [*schemas.DATA_TABLES, schemas.REJECTS], ids=lambda table: table.name)
+@pytest.mark.parametrize(
+    "table", [*schemas.DATA_TABLES, schemas.SET_MEASUREMENTS, schemas.REJECTS], ids=lambda table: table.name
+)
 def test_an_empty_table_meets_everything(table: schemas.Table) -> None:
     assert failures(schemas.empty(table), SUITES[table.name]) == []
 

@@ -14,7 +14,7 @@ from checks.expectations.suites import SUITES
 from resources import schemas
 from tests.checks.expectations.good import BY_MODEL, CLIP, COMPONENT, GOOD, T0_US, Row, frame
 
-TABLES = {table.name: table for table in (*schemas.DATA_TABLES, schemas.REJECTS)}
+TABLES = {table.name: table for table in (*schemas.DATA_TABLES, schemas.SET_MEASUREMENTS, schemas.REJECTS)}
 RESPONSE = BY_MODEL["responses"][0]
 NAN, INFINITE = float("nan"), float("inf")
 
@@ -64,6 +64,9 @@ def test_a_good_row_meets_every_expectation(table: str) -> None:
         pytest.param("raw_coc", {"lateral_decision": "merge_split"}, id="merge without a side"),
         pytest.param("measurements", {"value": None, "detail": None}, id="abstains"),
         pytest.param("measurements", {"name": "offset_m", "value": 32.0}, id="a figure that is no flag"),
+        pytest.param("set_measurements", {"name": "minimality", "value": None}, id="a question not answered"),
+        pytest.param("set_measurements", {"instrument": "set_duplicates", "name": "near_duplicates", "value": 7.0},
+                     id="a count of duplicates"),
         pytest.param("filtered_coc", {"verdict": "keep", "reasons": []}, id="kept without a reason"),
         pytest.param("samples", {"split": "val_2", "shard": "training_shards/chunk=0007/val_2-000701.tar"}, id="split"),
         pytest.param("trajdata_scenes", {"split": "other", "agents": 1}, id="the ego alone"),
@@ -215,6 +218,10 @@ BAD: list[tuple[str, Row, str, str]] = [
     ("measurements", {"label_id": "x"}, "label_id", "critical"),
     ("measurements", {"value": 2.0}, "value", "critical"),
     ("measurements", {"name": "offset_m", "value": NAN}, "value", "critical"),
+    ("measurements", {"instrument": "Judge 2"}, "instrument", "warning"),
+    ("set_measurements", {"value": 1.5}, "value", "critical"),
+    ("set_measurements", {"name": "kept", "value": -1.0}, "value", "critical"),
+    ("set_measurements", {"label_id": "x"}, "label_id", "critical"),
     ("filtered_coc", {"verdict": "perhaps"}, "verdict", "critical"),
     ("filtered_coc", {"reasons": []}, "reasons", "critical"),
     ("filtered_coc", {"reasons": [None]}, "reasons", "critical"),
