@@ -36,9 +36,11 @@ from resources.settings import Settings, SettingsError, load_settings
 from resources.sql import QueryError
 
 if TYPE_CHECKING:
+    from coc_assets.raw_coc.vlm.estimate import Estimate
     from coc_assets.running import ChunkPlan, ChunkResult
     from coc_assets.stage import Workspace
     from coc_assets.status import ChunkStatus
+    from resources.models.aliases import Model
 
 ASSETS = (
     "trajectory_cache",
@@ -51,9 +53,12 @@ ASSETS = (
 )
 OPTIONAL_ASSETS = ("trajdata_cache",)
 RETRIED = ("invalid", "error", "refused", "over_budget")
+VERDICTS = ("keep", "review", "reject")
 COST_BY = ("run", "model", "chunk", "labeler", "step", "day")
 COST_SHOWN = ("answered", "refused", "error", "over_budget", "prompt_tokens", "completion_tokens", "cost_usd")
-EXPORTS = ("meta-actions", "keyframes", "cot-yaml", "jsonl")
+_LAST_PORT = 65_535
+_TOKEN_LENGTH = 16
+EXPORTS = ("meta-actions", "keyframes", "cot-yaml", "jsonl", "ood-reasoning")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -104,6 +109,13 @@ def build_parser() -> argparse.ArgumentParser:
     sample.add_argument("--no-video", action="store_true", help="leave the camera out")
     sample.add_argument("--no-defects", action="store_true", help="no defective clips")
     sample.add_argument("--burn-in", action="store_true", help="burn frame numbers into the picture")
+    sample.add_argument(
+        "--widen",
+        type=_share,
+        default=0.0,
+        metavar="SHARE",
+        help="scene parameters from beyond their ranges, as far as this share of each (default 0: from within)",
+    )
 
     run = _command(commands, "run", _run, "materialise the assets through Dagster; what is fresh is skipped")
     run.add_argument("--dataset", type=Path, metavar="DIR", help="dataset root (else COC_DATASET or coc.yaml)")
@@ -111,20 +123,26 @@ def build_parser() -> argparse.ArgumentParser:
     run.add_argument("--chunks", metavar="0-3,7", help="the dataset's chunks to do (default all)")
     run.add_argument("--select", nargs="+", metavar="ASSET", choices=ASSETS + OPTIONAL_ASSETS, help="only these assets")
     run.add_argument("--labeler", metavar="NAME", help="rules (default), or a model alias: coc models")
+    run.add_argument(
+        "--judge", metavar="ALIAS", help="have a model judge every usable label (else filtering.judge.model)"
+    )
     run.add_argument("--jobs", type=positive, default=1, metavar="N", help="processes, a chunk each (default 1)")
     run.add_argument("--force", action="store_true", help="make again what is fresh; answers of models are kept")
     run.add_argument(
-        "--retry", type=_statuses, metavar="STATUS,…", help="ask a model again for labels in these statuses"
+        "--retry",
+        type=_statuses,
+        metavar="STATUS,…",
+        help="ask a model again for labels and judgements in these statuses",
     )
-    run.add_argument("--budget", type=_dollars, metavar="USD", help="what model labels of this store may cost in all")
-    run.add_argument("--dry-run", action="store_true", help="estimate requests, tokens and cost of a model labeler")
+    run.add_argument("--budget", type=_dollars, metavar="USD", help="what models may cost this store in all")
+    run.add_argument("--dry-run", action="store_true", help="estimate requests, tokens and cost of models")
 
     models = _command(
         commands, "models", _models, "list model aliases, what serves them, and whether credentials are set"
     )
     models.add_argument("--json", action="store_true", help="one JSON list")
 
-    cost = _command(commands, "cost", _cost, "what labelling by models took: requests, tokens, USD")
+    cost = _command(commands, "cost", _cost, "what labelling and judging by models took: requests, tokens, USD")
     add_store(cost)
     cost.add_argument("--by", choices=COST_BY, default="model", help="group by (default model)")
     cost.add_argument("--format", choices=FORMATS, default="table", help="default table")
@@ -143,6 +161,7 @@ def build_parser() -> argparse.ArgumentParser:
     add_store(judge)
     judge.add_argument("--policy", metavar="P", help="packaged name or YAML file (else filtering.policy)")
     judge.add_argument("--chunks", metavar="0-3,7", help="only these chunks (default all)")
+    judge.add_argument("--no-duplicates", action="store_true", help="leave near-duplicates as they were found last")
 
     policy = commands.add_parser("policy", help="compare policies", description="Compare policies.")
     kinds = policy.add_subparsers(dest="what", required=True)
@@ -169,15 +188,21 @@ def build_parser() -> argparse.ArgumentParser:
     export.add_argument("what", choices=EXPORTS)
     add_store(export)
     export.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to write to")
+    export.add_argument("--labeler", metavar="NAME", help="only kept labels of this labeler (else by preference)")
 
-    bench = _command(commands, "bench", _bench, "measure zips to keyframes, or labelling, as ratios in one run")
+    bench = _command(commands, "bench", _bench, "measure zips to keyframes, labelling or judging, as ratios in one run")
     bench.add_argument("--dataset", type=Path, metavar="DIR", help="dataset root")
-    bench.add_argument("--labels", action="store_true", help="labelling by a model, against a server that is timed too")
+    what = bench.add_mutually_exclusive_group()
+    what.add_argument("--labels", action="store_true", help="labelling by a model, against a server that is timed too")
+    what.add_argument("--judge", action="store_true", help="judging a large label set anew")
     bench.add_argument("--keyframes", type=positive, default=2000, metavar="N", help="to label (default 2000)")
     bench.add_argument(
         "--latency-ms", type=positive, default=50, metavar="MS", help="of each answer of the server (default 50)"
     )
     bench.add_argument("--in-flight", type=positive, default=16, metavar="N", help="requests at a time (default 16)")
+    bench.add_argument(
+        "--labels-in-set", type=positive, default=100_000, metavar="N", help="labels to judge (default 100000)"
+    )
     bench.add_argument("--json", action="store_true", help="one JSON object instead of a table")
     return parser
 
@@ -191,6 +216,16 @@ def _command(
     parser = commands.add_parser(name, help=about, description=about[0].upper() + about[1:] + ".")
     parser.set_defaults(run=run)
     return parser
+
+
+def _share(text: str) -> float:
+    try:
+        share = float(text)
+    except ValueError:
+        share = -1.0
+    if not 0 <= share <= 1:
+        raise argparse.ArgumentTypeError(f"takes a share from 0 to 1 such as 0.25, got {text!r}")
+    return share
 
 
 def _dollars(text: str) -> float:
@@ -229,6 +264,7 @@ def _sample(options: argparse.Namespace) -> int:
                 video=not options.no_video,
                 defects=not options.no_defects,
                 burn_in=options.burn_in,
+                widen=options.widen,
                 progress=lambda done, of: bar.update(task, completed=done, total=of),
             )
         except SampleError as error:
@@ -245,8 +281,11 @@ def _run(options: argparse.Namespace) -> int:
     from coc_assets.stage import Workspace
 
     models = None if options.budget is None else {"budget_usd": options.budget}
-    settings = load_settings(dataset=options.dataset, store=options.store, labeler=options.labeler, models=models)
-    _require_labeler_and_policy(settings)
+    judge = None if options.judge is None else {"judge": {"model": options.judge}}
+    settings = load_settings(
+        dataset=options.dataset, store=options.store, labeler=options.labeler, models=models, filtering=judge
+    )
+    _require_labeler_policy_and_profile(settings)
     workspace = Workspace(settings)
     chunks = parse_chunks(options.chunks, workspace.root.chunks(), settings)
     _require_model_options(settings, options)
@@ -258,66 +297,123 @@ def _run(options: argparse.Namespace) -> int:
     return _report_run(workspace, chunks, results)
 
 
-def _require_labeler_and_policy(settings: Settings) -> None:
+def _require_labeler_policy_and_profile(settings: Settings) -> None:
     from coc_assets.filtered_coc.policy import load_policy
+    from coc_assets.profile import reference_profile
     from coc_assets.raw_coc.stage import labelers
 
     known = labelers(settings)
     if settings.labeler not in known:
         raise UsageError(f"No labeler {settings.labeler!r}. There are: {', '.join(known)}.")
     load_policy(settings.filtering.policy)
+    reference_profile(settings.quality)
 
 
 def _require_model_options(settings: Settings, options: argparse.Namespace) -> None:
-    """A model labeler that cannot be asked is said before anything is made; options for models need a model."""
-    import os
-
+    """Models that cannot be asked are said before anything is made; options for models need one."""
+    from coc_assets.filtered_coc.model_judge.agenda import judge_of, rubric_of
+    from coc_assets.filtered_coc.model_judge.judge import judges
     from coc_assets.raw_coc.stage import uses_model
     from coc_assets.raw_coc.vlm.labelling import plan_of
     from resources.models.aliases import model_of
-    from resources.models.endpoints import resolve
 
-    if not uses_model(settings):
-        if options.retry or options.dry_run:
-            raise UsageError("--retry and --dry-run are for model labelers. Name one: --labeler ALIAS (coc models).")
-        return
-    plan_of(settings)
-    model = model_of(settings.labeler, settings.models)
+    asked: dict[str, Model] = {}
+    if uses_model(settings):
+        plan_of(settings)
+        asked["raw_coc"] = model_of(settings.labeler, settings.models)
+    if judges(settings):
+        rubric_of(settings)
+        asked["filtered_coc"] = judge_of(settings)
+    if not asked and (options.retry or options.dry_run):
+        raise UsageError(
+            "--retry and --dry-run are for model labelers and judges. Name one: --labeler ALIAS or --judge ALIAS "
+            "(coc models)."
+        )
+    for model in asked.values():
+        _require_price(model, settings)
+    if not options.dry_run:
+        _require_servable(
+            [model for stage, model in asked.items() if stage in (options.select or ASSETS)], options.jobs
+        )
+
+
+def _require_price(model: Model, settings: Settings) -> None:
     if settings.models.budget_usd is not None and model.settings.price is None:
         raise UsageError(
             f"A budget is set, but {model.alias} has no price, so its cost is unknown. Set "
             f"models.aliases.{model.alias}.price (input_usd and output_usd a million tokens), or leave --budget out."
         )
-    asks = not options.dry_run and (options.select is None or "raw_coc" in options.select)
-    if asks and resolve(model, os.environ).backend == "vllm" and options.jobs > 1:
+
+
+def _require_servable(models: Sequence[Model], jobs: int) -> None:
+    """Their credentials are there; one that runs in this process has the GPUs to itself."""
+    import os
+
+    from resources.models.endpoints import resolve
+
+    inside = sorted({model.alias for model in models if resolve(model, os.environ).backend == "vllm"})
+    if inside and jobs > 1:
         raise UsageError(
-            f"{model.alias} runs in this process and takes the GPUs as a whole, so --jobs {options.jobs} cannot work. "
+            f"{inside[0]} runs in this process and takes the GPUs as a whole, so --jobs {jobs} cannot work. "
             "Leave --jobs out: the engine serves many requests at a time by itself."
+        )
+    if len(inside) > 1:
+        raise UsageError(
+            f"{' and '.join(inside)} would both run in this process, and each takes the GPUs as a whole. Label first "
+            "(--select raw_coc, without --judge), then judge with --select filtered_coc; or serve one of them."
         )
 
 
 def _dry_run(workspace: Workspace, chunks: Sequence[str], options: argparse.Namespace) -> int:
+    from coc_assets.filtered_coc.model_judge.judge import judges
+    from coc_assets.raw_coc.stage import uses_model
     from coc_assets.raw_coc.vlm.estimate import estimate
 
-    found = estimate(workspace, chunks, options.retry or ())
+    if uses_model(workspace.settings):
+        found = estimate(workspace, chunks, options.retry or ())
+        alias = workspace.settings.labeler
+        _say_estimate(
+            f"labeler {alias}: {counted(found.topics, 'keyframe')}, {found.answered} answered", found, alias, "raw_coc"
+        )
+    if judges(workspace.settings):
+        _dry_run_judging(workspace, chunks, options)
+    return DONE
+
+
+def _dry_run_judging(workspace: Workspace, chunks: Sequence[str], options: argparse.Namespace) -> None:
+    from coc_assets.filtered_coc.model_judge.estimate import estimate_judging, requests_to_come
+
+    judge = workspace.settings.filtering.judge
+    found = estimate_judging(workspace, chunks, options.retry or ())
+    asked = f"{counted(found.topics, 'judgement')} of labels that are there ({', '.join(judge.stages)})"
+    _say_estimate(f"judge {judge.model}: {asked}, {found.answered} answered", found, str(judge.model), "filtered_coc")
+    to_come = requests_to_come(workspace, chunks)
+    if to_come:
+        stdout().print(
+            f"and at most {to_come:,} requests about labels of {workspace.settings.labeler} still to be made"
+        )
+
+
+def _say_estimate(title: str, found: Estimate, alias: str, stage: str) -> None:
     say = stdout().print
-    say(f"labeler {workspace.settings.labeler}: {counted(found.keyframes, 'keyframe')}, {found.answered} answered")
+    say(title)
     assumed = " (assumed; no answers to go by yet)" if found.assumed else " (as long as the answers so far)"
-    say(f"requests           {found.requests:>12,}   and at most {found.repairs:,} repairs")
+    repairs = f"   and at most {found.repairs:,} repairs" if stage == "raw_coc" else ""
+    say(f"requests           {found.requests:>12,}{repairs}")
     say(f"prompt tokens      {found.prompt_tokens:>12,}   by picture size and words, rather too many than too few")
     say(f"completion tokens  {found.completion_tokens:>12,}  {assumed}")
     if found.cost_usd is None or found.most_usd is None:
-        alias = workspace.settings.labeler
         say(f"cost                    unknown   set models.aliases.{alias}.price to know it")
     else:
         say(f"cost               {found.cost_usd:>12,.2f}   USD; {found.most_usd:,.2f} if every answer took all it may")
     if found.unmade:
-        select = " ".join(ASSETS[: ASSETS.index("raw_coc")])
+        lacking = "keyframes" if stage == "raw_coc" else "labels"
+        select = " ".join(ASSETS[: ASSETS.index(stage)])
+        free = ", no model is asked" if stage == "raw_coc" else ""
         say(
-            f"{counted(len(found.unmade), 'chunk')} without keyframes left out. Make them first, no model is asked: "
+            f"{counted(len(found.unmade), 'chunk')} without {lacking} left out. Make them first{free}: "
             f"coc run --select {select}"
         )
-    return DONE
 
 
 def _refuse_another_dataset(workspace: Workspace, chunks: Sequence[str]) -> None:
@@ -409,11 +505,11 @@ def _report_run(workspace: Workspace, chunks: list[str], results: Sequence[Chunk
 
 def _status(options: argparse.Namespace) -> int:
     from coc_assets.stage import Workspace
-    from coc_assets.status import store_status, with_recorded_dataset, with_recorded_labeler
+    from coc_assets.status import store_status, with_recorded_dataset, with_recorded_judge, with_recorded_labeler
 
     settings = load_settings(store=options.store)
     require_store(settings)
-    workspace = Workspace(with_recorded_labeler(with_recorded_dataset(settings)))
+    workspace = Workspace(with_recorded_judge(with_recorded_labeler(with_recorded_dataset(settings))))
     statuses = store_status(workspace)
     _print_status(workspace, statuses)
     for status in statuses:
@@ -463,7 +559,9 @@ def _print_status(workspace: Workspace, statuses: Sequence[ChunkStatus]) -> None
         for check in status.failed_checks:
             console.print(f"check failed: chunk {status.chunk} {check}", style="red", markup=False)
     labeler = "" if workspace.settings.labeler == "rules" else f"  labeler: {workspace.settings.labeler}"
-    console.print(f"store: {workspace.settings.store}{labeler}", highlight=False)
+    judge = workspace.settings.filtering.judge.model
+    judged = f"  judge: {judge}" if judge else ""
+    console.print(f"store: {workspace.settings.store}{labeler}{judged}", highlight=False)
 
 
 def _chunk_table(statuses: Sequence[ChunkStatus]) -> object:
@@ -560,7 +658,11 @@ def _judge(options: argparse.Namespace) -> int:
     with only_run_on(workspace.settings):
         with progress_bar("chunks") as (bar, task):
             judged = judge(
-                workspace, chunks, policy, progress=lambda done, of: bar.update(task, completed=done, total=of)
+                workspace,
+                chunks,
+                policy,
+                find_duplicates=not options.no_duplicates,
+                progress=lambda done, of: bar.update(task, completed=done, total=of),
             )
         with open_instance(workspace.settings.store) as instance:
             report(instance, judged)
@@ -569,6 +671,7 @@ def _judge(options: argparse.Namespace) -> int:
     say(f"{counted(len(judged.changed), 'chunk')} changed, {len(judged.fresh)} followed it already")
     for (before, after), count in judged.moved.items():
         say(f"  {before} → {after}: {counted(count, 'label')}")
+    say(f"{counted(judged.duplicates, 'near-duplicate')}, reviews of {counted(judged.reviewed, 'label')} taken up")
     _say_left_out({**judged.left_out, **judged.failed})
     return FAILED if judged.failed else DONE
 
@@ -595,8 +698,9 @@ def _say_left_out(problems: Mapping[str, str]) -> None:
 
 def _judged_store(options: argparse.Namespace) -> tuple[Workspace, list[str]]:
     from coc_assets.stage import Workspace
+    from coc_assets.status import with_recorded_judge
 
-    settings = load_settings(store=options.store)
+    settings = with_recorded_judge(load_settings(store=options.store))
     known = [path.name.removeprefix("chunk=") for path in sorted((settings.store / "filtered_coc").glob("chunk=*"))]
     if not known:
         raise UsageError(
@@ -610,6 +714,12 @@ def _judged_store(options: argparse.Namespace) -> tuple[Workspace, list[str]]:
 
 def _add_profile(parser: argparse.ArgumentParser) -> None:
     add_store(parser)
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--out", type=Path, metavar="FILE", help="write the profile of this store's labels, JSON")
+    what.add_argument("--against", type=Path, metavar="FILE", help="how far this store's labels are from a profile")
+    parser.add_argument("--labeler", metavar="NAME", help="only this labeler's labels (default all)")
+    parser.add_argument("--chunks", metavar="0-3,7", help="only these chunks (default all)")
+    parser.add_argument("--format", choices=FORMATS, default="table", help="with --against (default table)")
 
 
 def _profile(options: argparse.Namespace) -> int:
@@ -622,7 +732,19 @@ def _profile(options: argparse.Namespace) -> int:
 
 
 def _add_eval(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--dataset", type=Path, metavar="DIR", help="generated dataset, whose causes are scripted")
     add_store(parser)
+    parser.add_argument("--labeler", metavar="NAME", help="labels to judge (default rules, or as in coc.yaml)")
+    parser.add_argument(
+        "--against", default="truth", metavar="truth|NAME", help="scripted truth (default), or another labeler"
+    )
+    parser.add_argument("--chunks", metavar="0-3,7", help="only these chunks (default all)")
+    parser.add_argument("--format", choices=("table", "json"), default="table", help="default table")
+    parser.add_argument("--plant", action="store_true", help="plant faults in labels and see which are caught")
+    parser.add_argument(
+        "--wordings", choices=("held_out", "tuning"), default="held_out", help="of planted labels (default held_out)"
+    )
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="which words meet which keyframe (default 0)")
 
 
 def _eval(options: argparse.Namespace) -> int:
@@ -636,6 +758,43 @@ def _eval(options: argparse.Namespace) -> int:
 
 def _add_review(parser: argparse.ArgumentParser) -> None:
     add_store(parser)
+    parser.add_argument("--dataset", type=Path, metavar="DIR", help="dataset root (else the one the store came from)")
+    parser.add_argument("--host", default="127.0.0.1", metavar="ADDRESS", help="listen there (default 127.0.0.1)")
+    parser.add_argument("--port", type=_port, default=3001, metavar="N", help="default 3001; 0 takes any free one")
+    parser.add_argument("--token", type=_token, metavar="T", help="what the link carries (default: drawn anew)")
+    parser.add_argument("--no-open", action="store_true", help="print the link and open no browser")
+    parser.add_argument("--reviewer", metavar="NAME", help="who decides (default: the user's name)")
+    parser.add_argument("--labels", type=positive, default=100, metavar="N", help="labels to draw (default 100)")
+    parser.add_argument(
+        "--audit-share", type=_share, default=0.1, metavar="SHARE", help="of them drawn at random (default 0.1)"
+    )
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="another seed, another sample (default 0)")
+    parser.add_argument("--labeler", metavar="NAME", help="only its labels (default all but what people edited)")
+    parser.add_argument("--chunks", metavar="0-3,7", help="only these chunks (default all)")
+    parser.add_argument("--verdict", type=_verdicts, metavar="VERDICT,…", help="only labels that have one of these")
+    parser.add_argument("--publish", action="store_true", help="make labels of all edits, and serve nothing")
+    parser.add_argument("--report", action="store_true", help="who agrees with whom, and instruments with people")
+    parser.add_argument("--format", choices=FORMATS[:-1], default="table", help="of the report (default table)")
+
+
+def _port(text: str) -> int:
+    if not text.isdigit() or int(text) > _LAST_PORT:
+        raise argparse.ArgumentTypeError(f"takes a port from 0 to {_LAST_PORT}, got {text!r}")
+    return int(text)
+
+
+def _token(text: str) -> str:
+    if len(text) < _TOKEN_LENGTH or not all(letter.isalnum() or letter in "-_" for letter in text):
+        raise argparse.ArgumentTypeError(f"takes {_TOKEN_LENGTH} or more letters, digits, - or _; got {text!r}")
+    return text
+
+
+def _verdicts(text: str) -> tuple[str, ...]:
+    named = tuple(part.strip() for part in text.split(","))
+    unknown = [name for name in named if name not in VERDICTS]
+    if unknown:
+        raise argparse.ArgumentTypeError(f"takes some of {','.join(VERDICTS)}; got {','.join(unknown)}")
+    return named
 
 
 def _review(options: argparse.Namespace) -> int:
@@ -648,7 +807,12 @@ def _review(options: argparse.Namespace) -> int:
 
 
 def _add_import(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "path", type=Path, metavar="PATH", help="folder of cot_*.yaml, ood_reasoning.parquet, or a .jsonl file"
+    )
+    parser.add_argument("--labeler", required=True, metavar="NAME", help="what the labels are called in the store")
     add_store(parser)
+    parser.add_argument("--chunks", metavar="0-3,7", help="only labels of these chunks' clips (default all)")
 
 
 def _import(options: argparse.Namespace) -> int:
@@ -661,8 +825,11 @@ def _import(options: argparse.Namespace) -> int:
 
 
 def _export(options: argparse.Namespace) -> int:
-    from coc_assets.exports import export
+    from coc_assets.exports import OF_MOTION, export
     from coc_assets.stage import Workspace
+
+    if options.labeler and options.what in OF_MOTION:
+        raise UsageError(f"{options.what} holds no labels, so --labeler makes no difference. Leave it out.")
 
     settings = load_settings(store=options.store)
     workspace = Workspace(settings)
@@ -676,6 +843,7 @@ def _export(options: argparse.Namespace) -> int:
             chunks,
             options.out,
             progress=lambda done: bar.update(task, completed=done, total=len(chunks)),
+            labeler=options.labeler,
         )
     print(f"{written} in {options.out}")
     return DONE
@@ -685,7 +853,20 @@ def _export(options: argparse.Namespace) -> int:
 
 
 def _bench(options: argparse.Namespace) -> int:
+    if options.judge:
+        return _bench_judge(options)
     return _bench_labels(options) if options.labels else _bench_motion(options)
+
+
+def _bench_judge(options: argparse.Namespace) -> int:
+    from coc_assets.bench.judging import LABELS_OF_A_CHUNK, judge_table, run_judge_bench
+
+    figures = run_judge_bench(options.labels_in_set, -(-options.labels_in_set // LABELS_OF_A_CHUNK))
+    if options.json:
+        print(json.dumps(figures))
+    else:
+        stdout().print(judge_table(figures))
+    return DONE
 
 
 def _bench_labels(options: argparse.Namespace) -> int:

@@ -7,7 +7,8 @@ import dagster as dg
 from checks import ASSET_CHECKS
 from coc_assets.clip_videos.asset import clip_videos
 from coc_assets.dataset_files import dataset_files
-from coc_assets.filtered_coc.asset import filtered_coc
+from coc_assets.filtered_coc.asset import filtered_coc_asset
+from coc_assets.filtered_coc.model_judge.judge import judges
 from coc_assets.jobs import label_chunk
 from coc_assets.keyframe_segments.asset import keyframe_segments
 from coc_assets.materialization import with_stage_facts
@@ -24,16 +25,18 @@ from coc_assets.trajectory_cache.asset import trajectory_cache
 from resources.settings import load_settings
 
 BEFORE_LABELS = (trajectory_cache, meta_actions, keyframe_segments, clip_videos)
-AFTER_LABELS = (filtered_coc, training_shards)
+AFTER_LABELS = (training_shards,)
 OPTIONAL = (trajdata_cache,)  # in no job; `coc run --select` and the UI make them
 
 
 def build_definitions(workspace: Workspace) -> dg.Definitions:
     """Assets, checks, jobs, sensors and schedules over one workspace."""
     stages = {stage.name: stage for stage in (*STAGES, *OPTIONAL_STAGES)}
-    labels = raw_coc_asset(workspace.settings.models.pool if uses_model(workspace.settings) else None)
-    chain = (*BEFORE_LABELS, labels, *AFTER_LABELS, *OPTIONAL)
-    staged = [with_stage_facts(asset, stages, workspace.settings) for asset in chain]
+    settings = workspace.settings
+    labels = raw_coc_asset(settings.models.pool if uses_model(settings) else None)
+    verdicts = filtered_coc_asset(settings.models.pool if judges(settings) else None)
+    chain = (*BEFORE_LABELS, labels, verdicts, *AFTER_LABELS, *OPTIONAL)
+    staged = [with_stage_facts(asset, stages, settings) for asset in chain]
     return dg.Definitions(
         assets=[dataset_files, *staged],
         asset_checks=ASSET_CHECKS,

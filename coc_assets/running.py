@@ -17,7 +17,9 @@ from multiprocessing.connection import wait
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from coc_assets.filtered_coc.model_judge.judge import has_failed
 from coc_assets.instances import RUN_TAG, open_instance
+from coc_assets.profile import levels_in_force
 from coc_assets.stage import Stage, StageError, Work, Workspace, standing
 from coc_assets.stages import OPTIONAL_STAGES, STAGES, STAGES_BY_NAME
 from resources import schemas
@@ -39,7 +41,7 @@ class ChunkPlan:
     """The stages of a chunk that a run would make, and those that it would skip.
 
     Attributes:
-        retry: statuses whose labels raw_coc asks for again.
+        retry: statuses in which labels, and judgements of labels, are asked for again.
     """
 
     chunk: str
@@ -76,25 +78,45 @@ def plan_chunk(
 
 
 def plan_retry(workspace: Workspace, chunk: str, retry: tuple[LabelStatus, ...], selected: Sequence[str]) -> ChunkPlan:
-    """What is due to ask again for labels in one of the statuses: their chunk's raw_coc and all that reads it."""
-    store, labeler = workspace.store, workspace.settings.labeler
-    if labeler not in store.labelers(chunk):
-        return ChunkPlan(chunk, (), tuple(selected))
-    statuses = set(store.read_table(schemas.RAW_COC, chunk, labeler=labeler)["status"].to_list())
-    if statuses.isdisjoint(retry):
-        return ChunkPlan(chunk, (), tuple(selected))
-    work = Work(workspace, STAGES_BY_NAME["raw_coc"], chunk)
-    if not standing(work).is_fresh(work):
-        raise StageError(
-            f"The labels of chunk {chunk} are out of date (prompt, settings, data, or an unfinished run), so --retry "
-            "would ask more than those. Run the same command without --retry first."
-        )
+    """What is due to ask again for labels and judgements in one of the statuses: their stage and all that reads it.
+
+    Raises:
+        StageError: what would be asked again is out of date, or not made.
+    """
+    asking = [name for name, failed in _FAILED.items() if name in selected and failed(workspace, chunk, retry)]
+    for name in asking:
+        work = Work(workspace, STAGES_BY_NAME[name], chunk)
+        if not standing(work).is_fresh(work):
+            raise StageError(
+                f"{name} of chunk {chunk} is out of date (prompt, settings, data, or an unfinished run), so --retry "
+                "would ask more than that. Run the same command without --retry first."
+            )
     due = tuple(
         stage.name
         for stage in STAGES
-        if stage.name in selected and (stage.name == "raw_coc" or "raw_coc" in _all_upstream(stage))
+        if stage.name in selected and (stage.name in asking or not _all_upstream(stage).isdisjoint(asking))
     )
-    return ChunkPlan(chunk, due, tuple(name for name in selected if name not in due), retry)
+    return ChunkPlan(chunk, due, tuple(name for name in selected if name not in due), retry if due else ())
+
+
+def _labels_failed(workspace: Workspace, chunk: str, retry: Sequence[LabelStatus]) -> bool:
+    store, labeler = workspace.store, workspace.settings.labeler
+    if labeler not in store.labelers(chunk):
+        return False
+    statuses = set(store.read_table(schemas.RAW_COC, chunk, labeler=labeler)["status"].to_list())
+    return not statuses.isdisjoint(retry)
+
+
+def _judgements_failed(workspace: Workspace, chunk: str, retry: Sequence[LabelStatus]) -> bool:
+    receipt = read_receipt(workspace.store, "filtered_coc", chunk)
+    return receipt is not None and receipt.status == "done" and has_failed(workspace, chunk, retry)
+
+
+_FAILED: Mapping[str, Callable[[Workspace, str, Sequence[LabelStatus]], bool]] = {
+    "raw_coc": _labels_failed,
+    "filtered_coc": _judgements_failed,
+}
+"""Stages that ask models, and whether something that a model was asked ended in one of the statuses."""
 
 
 def run_plans(
@@ -122,7 +144,7 @@ def run_plans(
 
 
 def _places(settings: Settings) -> int | None:
-    """How many chunks the pool of model labelers lets through at a time; None where nothing bounds them."""
+    """How many chunks the pool of models lets through at a time; None where nothing bounds them."""
     with open_instance(settings.store) as instance:
         storage = instance.event_log_storage
         limits = {pool.name: pool.limit for pool in storage.get_pool_limits()}
@@ -193,12 +215,13 @@ def _all_upstream(stage: Stage) -> set[str]:
 
 
 def _stands(workspace: Workspace, stage: Stage, chunk: str, required: frozenset[str]) -> bool:
-    """Whether the partition is fresh, every check was evaluated on it, and none that blocks has failed."""
+    """Whether the partition is fresh, every check was evaluated by the levels in force, and none that blocks failed."""
     work = Work(workspace, stage, chunk)
     now = standing(work)
     if now.receipt is None or not now.is_fresh(work):
         return False
-    return required <= set(now.receipt.checks) and not now.receipt.blocked_by()
+    evaluated = now.receipt.evaluated(levels_in_force(workspace.settings.quality))
+    return required <= evaluated and not now.receipt.blocked_by()
 
 
 class Worker:
@@ -265,7 +288,7 @@ def _leave_with_parent() -> None:
 
 
 def _config(stage: str, plan: ChunkPlan, force: bool) -> dict[str, Any]:
-    return {"force": force} | ({"retry": list(plan.retry)} if stage == "raw_coc" else {})
+    return {"force": force} | ({"retry": list(plan.retry)} if stage in _FAILED else {})
 
 
 def _run_in_worker(plan: ChunkPlan, force: bool) -> ChunkResult:

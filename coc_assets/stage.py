@@ -119,6 +119,14 @@ class Work:
 
 
 @dataclass(frozen=True)
+class Unchanged:
+    """A table's file that stays as it is: rows and content hash, as its receipt said."""
+
+    rows: int
+    sha256: str
+
+
+@dataclass(frozen=True)
 class Made:
     """What a stage made.
 
@@ -126,11 +134,13 @@ class Made:
         tables: frames by table name, `rejects` included.
         files: files it published in its partition itself, relative to it.
         figures: counts worth telling besides the rows of its tables.
+        unchanged: by table name, of tables that it did not make: what lies there is neither read nor written.
     """
 
     tables: Mapping[str, pl.DataFrame]
     files: Sequence[str] = ()
     figures: Mapping[str, int | float] = field(default_factory=dict)
+    unchanged: Mapping[str, Unchanged] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -225,7 +235,8 @@ class Standing:
 def standing(work: Work) -> Standing:
     """Fingerprints the stage's present inputs; hashes only dataset files whose size or mtime changed."""
     receipt = read_receipt(work.store, work.stage.name, work.chunk)
-    contents, files = _read_inputs(work, receipt) if work.settings.dataset else _recorded_inputs(work, receipt)
+    readable = work.settings.dataset is not None or work.stage.inputs is _reads_nothing
+    contents, files = _read_inputs(work, receipt) if readable else _recorded_inputs(work, receipt)
     gathered = {name: digest_of(content) for name, content in work.stage.gathers(work).items()}
     fingerprint = Fingerprint(
         code_version=work.stage.code_version,
@@ -268,19 +279,28 @@ def run_stage(
     now = standing(work)
     if now.receipt and not force and not retry and now.is_fresh(work):
         return Outcome(now.receipt, fresh=True)
+    return Outcome(remake(work, now), fresh=False)
+
+
+def remake(work: Work, now: Standing) -> Receipt:
+    """Makes a partition, fresh or not: its claim is withdrawn first, its receipt written last.
+
+    Raises:
+        StageError: the stage failed; its receipt then says `failed` and why.
+    """
     earlier = _withdraw(work, now.receipt)
     work.report(0, 1)
     started = time.perf_counter()
     try:
         work.store.sweep(work.folder)
-        receipt = _write(work, stage.make(work), now, earlier)
+        receipt = _write(work, work.stage.make(work), now, earlier)
     except Exception as error:
         _record_failure(work, error, earlier, time.perf_counter() - started)
-        raise StageError(f"{stage.name} of chunk {chunk} failed: {_said(error, work)}") from error
+        raise StageError(f"{work.stage.name} of chunk {work.chunk} failed: {_said(error, work)}") from error
     receipt = receipt.model_copy(update={"duration_s": round(time.perf_counter() - started, 3)})
     write_receipt(work.store, receipt)
     work.report(1, 1)
-    return Outcome(receipt, fresh=False)
+    return receipt
 
 
 def _require_upstream(work: Work) -> None:
@@ -313,17 +333,15 @@ def _withdraw(work: Work, receipt: Receipt | None) -> dict[str, Fingerprint]:
 
 
 def _write(work: Work, made: Made, now: Standing, earlier: dict[str, Fingerprint]) -> Receipt:
-    names = list(made.files)
-    for table in (*work.stage.tables, schemas.REJECTS):
-        labeler = work.part if work.stage.by_labeler else None
-        path = work.store.table_path(table, work.chunk, asset=work.stage.name, labeler=labeler)
-        work.store.write_table(made.tables[table.name], table, path, work.chunk)
-        names.append(path.name)
+    names = [*made.files, *_write_tables(work, made)]
     names += [f"{LABELER_PREFIX}{part}.parquet" for part in earlier if part != work.part and work.stage.by_labeler]
+    unchanged = {f"{name}.parquet": as_it_is for name, as_it_is in made.unchanged.items()}
     if not work.stage.by_labeler:
-        work.store.keep_only(work.folder, names)
-    outputs = {name: sha256_of_file(work.folder / name) for name in sorted(set(names))}
+        work.store.keep_only(work.folder, [*names, *unchanged])
+    hashes = {name: sha256_of_file(work.folder / name) for name in set(names)}
+    outputs = dict(sorted({**hashes, **{name: as_it_is.sha256 for name, as_it_is in unchanged.items()}}.items()))
     rejects = made.tables[schemas.REJECTS.name]
+    rows = {name: frame.height for name, frame in made.tables.items()}
     return Receipt(
         stage=work.stage.name,
         chunk=work.chunk,
@@ -333,10 +351,22 @@ def _write(work: Work, made: Made, now: Standing, earlier: dict[str, Fingerprint
         dataset=str(work.settings.dataset.absolute()) if work.settings.dataset else None,
         input_files=now.input_files,
         outputs=outputs,
-        counts={name: frame.height for name, frame in made.tables.items()},
+        counts={**rows, **{name: as_it_is.rows for name, as_it_is in made.unchanged.items()}},
         figures={**made.figures, "rejected": _named_rejects(rejects)},
         rejects=dict(sorted(Counter(rejects["reason"].to_list()).items())),
     )
+
+
+def _write_tables(work: Work, made: Made) -> list[str]:
+    """Names of the files."""
+    names = []
+    for table in (*work.stage.tables, schemas.REJECTS):
+        if table.name not in made.unchanged:
+            labeler = work.part if work.stage.by_labeler else None
+            path = work.store.table_path(table, work.chunk, asset=work.stage.name, labeler=labeler)
+            work.store.write_table(made.tables[table.name], table, path, work.chunk)
+            names.append(path.name)
+    return names
 
 
 def _said(error: Exception, work: Work) -> str:

@@ -41,3 +41,16 @@ def sample_store(sample: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
     store = tmp_path_factory.mktemp("sample_store") / "store"
     assert main(["run", "--dataset", str(sample), "--store", str(store)]) == 0
     return store
+
+
+@pytest.fixture(scope="session")
+def filmed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A dataset of one chunk with pictures, and a store that has everything up to the labels. Not to be changed."""
+    from coc_assets.cli import ASSETS, main
+    from coc_assets.sample.generate import generate
+
+    folder = tmp_path_factory.mktemp("filmed")
+    generate(folder / "dataset", chunks=1, clips=3, defects=False)
+    arguments = ["--dataset", str(folder / "dataset"), "--store", str(folder / "store")]
+    assert main(["run", *arguments, "--select", *ASSETS[: ASSETS.index("raw_coc")]]) == 0
+    return folder / "dataset", folder / "store"

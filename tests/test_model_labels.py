@@ -36,18 +36,6 @@ PRICE = {"input_usd": 1.0, "output_usd": 10.0}
 QUICK = {"base_s": 0.001, "cap_s": 0.01}
 
 
-@pytest.fixture(scope="session")
-def filmed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """A dataset of one chunk with pictures, and a store that has everything up to the labels. Not to be changed."""
-    from coc_assets.sample.generate import generate
-
-    folder = tmp_path_factory.mktemp("filmed")
-    generate(folder / "dataset", chunks=1, clips=3, defects=False)
-    arguments = ["--dataset", str(folder / "dataset"), "--store", str(folder / "store")]
-    assert main(["run", *arguments, "--select", *UPSTREAM]) == 0
-    return folder / "dataset", folder / "store"
-
-
 @pytest.fixture
 def stub() -> Iterator[ChatStub]:
     with ChatStub(answers=ANSWERS) as server:
@@ -381,13 +369,13 @@ def test_an_asking_process_that_dies_fails_the_chunk_and_the_next_one_goes_on(
     asking = AskingProcess()
     stub.hold()
     with ThreadPoolExecutor(1) as threads:
-        labelled = threads.submit(asking.label, job, lambda *said: None)
+        labelled = threads.submit(asking.ask, job, lambda *said: None)
         stub.wait_for_asked(3)
         os.kill(asking._child.pid, signal.SIGKILL)  # type: ignore[union-attr]
         with pytest.raises(StageError, match=r"killed by signal 9.*the same command goes on from there"):
             labelled.result()
     stub.release()
-    asking.label(job, lambda *said: None)
+    asking.ask(job, lambda *said: None)
     asking.leave()
     assert len(read_journal(store.journal_path("0000", "stub")).entries) >= 2 * keyframes(store)
 

@@ -25,8 +25,9 @@ from urllib.parse import urlsplit
 from urllib.request import urlopen
 
 from coc_assets.bench.chat_server import ANSWERS, MODEL, completion
-from coc_assets.raw_coc.vlm.keeper import AskingProcess
-from coc_assets.raw_coc.vlm.labelling import Prepared, label_chunk, prepare
+from coc_assets.raw_coc.vlm.asking import ask_chunk
+from coc_assets.raw_coc.vlm.keeper import AskingProcess, companion_of
+from coc_assets.raw_coc.vlm.labelling import Prepared, prepare
 from coc_assets.raw_coc.vlm.media import ChunkMedia, Transport
 from coc_assets.sample.generate import generate
 from coc_assets.stage import Workspace, run_stage
@@ -252,7 +253,7 @@ def label(workspace: Workspace, chunk: str, url: str, keyframes: int) -> Labelle
         RuntimeError: not every label is ok, so the figures would mean nothing.
     """
     asking = _Watched()
-    watched = replace(workspace, progress=asking.watch, companions={"asking": asking})
+    watched = replace(workspace, progress=asking.watch, companions={companion_of(workspace.settings.labeler): asking})
     served_since(url)
     began = time.monotonic()
     try:
@@ -335,7 +336,7 @@ async def recorded_bodies(workspace: Workspace, chunk: str, transport: Transport
     first = replace(prepared, views=prepared.views[:_RECORDED_KEYFRAMES])
     recorder = _Recorder(resolve(prepared.model, os.environ))
     with _media(workspace, first, chunk, transport) as media:
-        await label_chunk(
+        await ask_chunk(
             first, {}, media, recorder, recorder, in_flight=1, backend="server", run=None, report=lambda *_: None
         )
         media.remove()

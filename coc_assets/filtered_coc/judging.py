@@ -1,8 +1,9 @@
 """Judging anew: verdicts of finished partitions decided again from the measurements that they hold.
 
-Nothing is measured, no model is asked and Dagster runs nothing, so a whole store changes its mind in seconds.
-A partition is left as `run_stage` under the same policy would leave it, byte for byte; its checks spoke of the earlier
-verdicts and count as not evaluated until the next `coc run`.
+No label is measured, no model is asked and Dagster runs nothing, so a whole store changes its mind in seconds. What
+only the whole set can tell is found here (near-duplicates), and what people decided since is taken up. A partition is
+left as `run_stage` under the same policy would leave it, byte for byte; its checks spoke of the earlier verdicts and
+count as not evaluated until the next `coc run`.
 """
 
 from __future__ import annotations
@@ -16,24 +17,25 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from coc_assets.filtered_coc.policy import Policy, decide, load_policy, rejected
+from coc_assets.filtered_coc import duplicates, human_review
+from coc_assets.filtered_coc.late import duplicates_of_set, late_rows, read_labels, read_tables
+from coc_assets.filtered_coc.policy import BY_SEVERITY, Policy, decide, load_policy, rejected
 from coc_assets.filtered_coc.stage import STAGE, count_verdicts, shaped_by_policy
-from coc_assets.stage import Made, Stage, StageError, Standing, Work, Workspace, run_stage, standing
+from coc_assets.stage import Made, Stage, StageError, Standing, Unchanged, Work, Workspace, remake, standing
 from resources import schemas
 from resources.receipts import WHOLE, Fingerprint, Receipt
 from resources.settings import settings_hash
-from resources.store import Store
+from resources.store import REVIEWS, Store
 
 if TYPE_CHECKING:
     import dagster as dg
 
 EXAMPLES = 3
 _CHUNKS_AT_ONCE = 128  # bounds memory; more are not faster
-_WRITERS = 8
-_DATA_VERSION_TAG = "dagster/data_version"
+WRITERS = 8
 _KEY = ("chunk", "label_id")
 _OF_LABELS = (*_KEY, "keyframe_id", "clip_id", "labeler", "status", "reason")
-_FIGURES = (*_KEY, "instrument", "version", "name", "value")
+_FIGURES = (*_KEY, "instrument", "name", "value")
 
 Progress = Callable[[int, int], None]
 
@@ -48,6 +50,8 @@ class Judged:
         fresh: chunks that followed the policy already.
         verdicts: labels by verdict, over all of these chunks.
         moved: labels by (earlier verdict, present verdict) where the two differ.
+        duplicates: labels of these chunks that say nearly the same as another one of the set.
+        reviewed: labels whose reviews were taken up now.
         left_out: by chunk, why it was not judged and what to do.
         failed: by chunk, why it could not be written; its receipt says so, and `coc run` makes it again.
     """
@@ -58,6 +62,8 @@ class Judged:
     fresh: tuple[str, ...]
     verdicts: Mapping[str, int]
     moved: Mapping[tuple[str, str], int]
+    duplicates: int
+    reviewed: int
     left_out: Mapping[str, str]
     failed: Mapping[str, str]
 
@@ -86,16 +92,32 @@ class PolicyDiff:
 
 @dataclass(frozen=True)
 class _Survey:
-    """Chunks whose measurements stand, by whether their verdicts follow the policy already, and the other ones."""
+    """Chunks whose measurements stand, and why the others do not.
 
-    fresh: dict[str, Receipt]
-    due: dict[str, Receipt]
+    Attributes:
+        known: by chunk, its receipt and what it would be made from now.
+        fresh: those of them that follow the policy already, reviews included.
+        labels: data version of the labels of every chunk looked at.
+    """
+
+    known: dict[str, Standing]
+    fresh: frozenset[str]
+    labels: dict[str, str]
     left_out: dict[str, str]
 
 
 @dataclass(frozen=True)
+class _Late:
+    """Rows of `set_measurements`: as they are to be, and of the chunks where that is not what lies there."""
+
+    rows: pl.DataFrame
+    differing: dict[str, pl.DataFrame]
+    reviewed: int
+
+
+@dataclass(frozen=True)
 class _Anew:
-    """A chunk's tables by name, of the measurements their rows at least, and what moved."""
+    """A chunk's tables by name, as far as they are written, and what moved."""
 
     tables: dict[str, pl.DataFrame]
     moved: Counter[tuple[str, str]]
@@ -111,13 +133,22 @@ class _Renewed:
     problem: str = ""
 
 
-def judge(workspace: Workspace, chunks: Sequence[str], policy: str, *, progress: Progress | None = None) -> Judged:
-    """Decides the verdicts of finished partitions anew and writes the partitions that another policy decided.
+def judge(
+    workspace: Workspace,
+    chunks: Sequence[str],
+    policy: str,
+    *,
+    find_duplicates: bool = True,
+    progress: Progress | None = None,
+) -> Judged:
+    """Decides the verdicts of finished partitions anew and writes the partitions that come out otherwise.
 
-    Nothing else may work on the store meanwhile.
+    That is those which another policy decided, and those whose near-duplicates or reviews have changed. Nothing else
+    may work on the store meanwhile.
 
     Args:
         policy: as in `filtering.policy`: a packaged policy's name, or a path.
+        find_duplicates: looks for near-duplicates over the whole store; else those found earlier stand.
         progress: called with chunks done and chunks in total.
 
     Raises:
@@ -125,24 +156,29 @@ def judge(workspace: Workspace, chunks: Sequence[str], policy: str, *, progress:
     """
     rules = load_policy(policy)
     survey = _survey(workspace, _rejudging(rules), chunks)
+    late = _take_up(workspace, survey, find_duplicates, keep=True)
+    due = {chunk: now for chunk, now in survey.known.items() if chunk not in survey.fresh or chunk in late.differing}
     receipts: dict[str, Receipt] = {}
     failed: dict[str, str] = {}
     moved: Counter[tuple[str, str]] = Counter()
-    for outcome in _renew(workspace, rules, survey.due):
+    for outcome in _renew(workspace, rules, due, late):
         if outcome.receipt:
             receipts[outcome.chunk] = outcome.receipt
             moved += outcome.moved
         else:
             failed[outcome.chunk] = outcome.problem
         if progress:
-            progress(len(receipts) + len(failed), len(survey.due))
+            progress(len(receipts) + len(failed), len(due))
+    fresh = {chunk: _receipt(now) for chunk, now in survey.known.items() if chunk not in due}
     return Judged(
         policy=rules.version,
         receipts=receipts,
-        changed=tuple(chunk for chunk, left in receipts.items() if left.outputs != survey.due[chunk].outputs),
-        fresh=tuple(survey.fresh),
-        verdicts=_verdicts_in([*survey.fresh.values(), *receipts.values()]),
+        changed=tuple(chunk for chunk, left in receipts.items() if left.outputs != _receipt(due[chunk]).outputs),
+        fresh=tuple(fresh),
+        verdicts=_verdicts_in([*fresh.values(), *receipts.values()]),
         moved=dict(sorted(moved.items())),
+        duplicates=late.rows.filter(pl.col("instrument") == duplicates.INSTRUMENT).height,
+        reviewed=late.reviewed,
         left_out=survey.left_out,
         failed=failed,
     )
@@ -150,31 +186,18 @@ def judge(workspace: Workspace, chunks: Sequence[str], policy: str, *, progress:
 
 def report(instance: dg.DagsterInstance, judged: Judged) -> None:
     """Tells Dagster of each partition with new bytes, without a run: rows, labels by verdict, data version."""
-    import dagster as dg
+    from coc_assets.materialization import report_without_run
 
-    for chunk in judged.changed:
-        receipt = judged.receipts[chunk]
-        metadata = {
-            "dagster/partition_row_count": receipt.counts[schemas.VERDICTS.name],
-            "policy": judged.policy,
-            "duration_s": receipt.duration_s,
-            **receipt.figures,
-        }
-        instance.report_runless_asset_event(
-            dg.AssetMaterialization(
-                receipt.stage,
-                description="judged anew from the measurements at hand",
-                metadata=metadata,
-                partition=chunk,
-                tags={_DATA_VERSION_TAG: receipt.data_version},
-            )
-        )
+    changed = [judged.receipts[chunk] for chunk in judged.changed]
+    report_without_run(instance, STAGE, changed, "judged anew from the measurements at hand", policy=judged.policy)
 
 
 def diff_policies(
     workspace: Workspace, chunks: Sequence[str], policy_a: str, policy_b: str, *, examples: int = EXAMPLES
 ) -> PolicyDiff:
     """How the verdicts of one policy and of another differ on the labels at hand; nothing is written.
+
+    Both decide by what judging anew would decide by: near-duplicates and reviews as of now.
 
     Args:
         policy_a, policy_b: before and after, as in `filtering.policy`.
@@ -185,8 +208,8 @@ def diff_policies(
     """
     before, after = load_policy(policy_a), load_policy(policy_b)
     survey = _survey(workspace, _rejudging(before), chunks)
-    known = sorted([*survey.fresh, *survey.due])
-    parts = [_compare(workspace.store, some, before, after) for some in _some_at_a_time(known)]
+    late = _take_up(workspace, survey, find_duplicates=True, keep=False).rows
+    parts = [_compare(workspace.store, some, before, after, late) for some in _some_at_a_time(list(survey.known))]
     both = pl.concat(parts) if parts else _compared(schemas.empty(schemas.VERDICTS), schemas.empty(schemas.VERDICTS))
     differing = both.filter(pl.col("before") != pl.col("after"))
     firsts = [pl.col(f"reasons_{side}").list.first().alias(f"rule_{side}") for side in ("before", "after")]
@@ -206,9 +229,8 @@ def diff_policies(
 
 
 def _rejudging(policy: Policy) -> Stage:
-    """The stage as far as judging anew goes: under this policy, and without the labels' own measurements."""
-    tables = (schemas.VERDICTS, schemas.SET_MEASUREMENTS)
-    return replace(STAGE, tables=tables, shaped_by=lambda _: shaped_by_policy(policy.version))
+    """The stage under this policy, whatever the settings name."""
+    return replace(STAGE, shaped_by=lambda _: shaped_by_policy(policy.version))
 
 
 def _survey(workspace: Workspace, stage: Stage, chunks: Sequence[str]) -> _Survey:
@@ -216,14 +238,22 @@ def _survey(workspace: Workspace, stage: Stage, chunks: Sequence[str]) -> _Surve
     found = {chunk: standing(work) for chunk, work in works.items()}
     finished = [chunk for chunk, now in found.items() if _finished(works[chunk], now.receipt)]
     judged_by = _policies_in_force(workspace.store, finished)
-    survey = _Survey({}, {}, {})
+    known: dict[str, Standing] = {}
+    left_out: dict[str, str] = {}
     for chunk, now in found.items():
         problem = _problem(works[chunk], now, judged_by.get(chunk))
-        if problem or now.receipt is None:
-            survey.left_out[chunk] = f"{problem}. {_mend(works[chunk])}"
+        if problem:
+            left_out[chunk] = f"{problem}. {_mend(works[chunk])}"
         else:
-            (survey.fresh if now.is_fresh(works[chunk]) else survey.due)[chunk] = now.receipt
-    return survey
+            known[chunk] = now
+    fresh = frozenset(chunk for chunk, now in known.items() if now.is_fresh(works[chunk]))
+    return _Survey(known, fresh, {chunk: now.fingerprint.upstream["raw_coc"] for chunk, now in found.items()}, left_out)
+
+
+def _receipt(now: Standing) -> Receipt:
+    """The receipt of a partition that the survey knows, which has one."""
+    assert now.receipt is not None
+    return now.receipt
 
 
 def _finished(work: Work, receipt: Receipt | None) -> bool:
@@ -235,7 +265,7 @@ def _finished(work: Work, receipt: Receipt | None) -> bool:
 
 def _policies_in_force(store: Store, chunks: Sequence[str]) -> dict[str, str]:
     """Version of the policy that decided each chunk's verdicts; chunks without a label have none."""
-    versions = _read(store, schemas.VERDICTS, chunks, ("chunk", "policy_version"))
+    versions = read_tables(store, schemas.VERDICTS, chunks, ("chunk", "policy_version"))
     return dict(versions.unique("chunk").iter_rows())
 
 
@@ -267,18 +297,46 @@ def _mend(work: Work) -> str:
     return f"Make it: coc run --store {work.store.root} --chunks {int(work.chunk)} --select {STAGE.name}"
 
 
+# ---- taking up what came since -------------------------------------------------------------------------------------
+
+
+def _take_up(workspace: Workspace, survey: _Survey, find_duplicates: bool, *, keep: bool) -> _Late:
+    chunks = list(survey.known)
+    found = None
+    if find_duplicates:
+        found = duplicates_of_set(workspace, survey.labels, keep=keep).filter(pl.col("chunk").is_in(chunks))
+    stored = read_tables(workspace.store, schemas.SET_MEASUREMENTS, chunks, schemas.SET_MEASUREMENTS.schema.names())
+    rows = late_rows(workspace.store, stored, _newly_reviewed(survey.known), found)
+    earlier, present = _by_chunk(stored), _by_chunk(rows)
+    none = schemas.empty(schemas.SET_MEASUREMENTS)
+    differing = {
+        chunk: present.get(chunk, none)
+        for chunk in chunks
+        if not present.get(chunk, none).equals(earlier.get(chunk, none))
+    }
+    said = [of.filter(pl.col("instrument") == human_review.INSTRUMENT) for of in (rows, stored)]
+    reviewed = said[0].join(said[1], on=said[0].columns, how="anti", nulls_equal=True)
+    return _Late(rows, differing, reviewed.select(_KEY).n_unique())
+
+
+def _newly_reviewed(known: Mapping[str, Standing]) -> list[str]:
+    """Chunks about whose labels people decided anything since."""
+    part = {chunk: _receipt(now).fingerprints[WHOLE].inputs for chunk, now in known.items()}
+    return [chunk for chunk, now in known.items() if part[chunk].get(REVIEWS) != now.fingerprint.inputs.get(REVIEWS)]
+
+
 # ---- deciding --------------------------------------------------------------------------------------------------------
 
 
-def _renew(workspace: Workspace, policy: Policy, due: Mapping[str, Receipt]) -> Iterator[_Renewed]:
+def _renew(workspace: Workspace, policy: Policy, due: Mapping[str, Standing], late: _Late) -> Iterator[_Renewed]:
     """Each chunk's outcome, in order; while some chunks are written the next ones are decided."""
-    with ThreadPoolExecutor(_WRITERS) as writers:
+    with ThreadPoolExecutor(WRITERS) as writers:
         pending = []
         try:
             for some in _some_at_a_time(list(due)):
                 pending += [
-                    writers.submit(_publish, workspace, policy, due[chunk], verdicts)
-                    for chunk, verdicts in _decide_anew(workspace.store, some, policy).items()
+                    writers.submit(_publish, workspace, policy, due[chunk], anew)
+                    for chunk, anew in _decide_anew(workspace.store, some, policy, late).items()
                 ]
             for one in pending:
                 yield one.result()
@@ -287,23 +345,32 @@ def _renew(workspace: Workspace, policy: Policy, due: Mapping[str, Receipt]) -> 
             raise
 
 
-def _decide_anew(store: Store, chunks: Sequence[str], policy: Policy) -> dict[str, _Anew]:
+def _decide_anew(store: Store, chunks: Sequence[str], policy: Policy, late: _Late) -> dict[str, _Anew]:
     """What a policy makes of each chunk's measurements."""
-    measurements = _read(store, schemas.MEASUREMENTS, chunks, (*_FIGURES, "detail"))
-    labels = _read_labels(store, chunks)
+    measurements, labels = _looked_at(store, chunks, late.rows, (*_FIGURES, "detail"))
     verdicts = decide(measurements, labels, policy, key=_KEY)
     tables = [
         (schemas.VERDICTS, _by_chunk(verdicts)),
         (schemas.REJECTS, _by_chunk(rejected(verdicts, measurements, labels, policy, key=_KEY))),
-        (schemas.MEASUREMENTS, _by_chunk(measurements.select("chunk"))),  # for their number
     ]
-    moves = _moves(_read(store, schemas.VERDICTS, chunks, (*_KEY, "verdict")), verdicts)
-    return {
-        chunk: _Anew(
-            {table.name: of.get(chunk, schemas.empty(table)) for table, of in tables}, moves.get(chunk, Counter())
-        )
-        for chunk in chunks
-    }
+    moves = _moves(read_tables(store, schemas.VERDICTS, chunks, (*_KEY, "verdict")), verdicts)
+    anew = {}
+    for chunk in chunks:
+        written = {table.name: of[chunk] if chunk in of else schemas.empty(table) for table, of in tables}
+        if chunk in late.differing:
+            written[schemas.SET_MEASUREMENTS.name] = late.differing[chunk]
+        anew[chunk] = _Anew(written, moves.get(chunk, Counter()))
+    return anew
+
+
+def _looked_at(
+    store: Store, chunks: Sequence[str], late: pl.DataFrame, columns: Sequence[str]
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Measurements of some chunks, those of the set last, and their labels."""
+    of_set = late.filter(pl.col("chunk").is_in(list(chunks))).select(columns)
+    return pl.concat([read_tables(store, schemas.MEASUREMENTS, chunks, columns), of_set]), read_labels(
+        store, chunks, _OF_LABELS
+    )
 
 
 def _moves(earlier: pl.DataFrame, present: pl.DataFrame) -> dict[str, Counter[tuple[str, str]]]:
@@ -315,17 +382,24 @@ def _moves(earlier: pl.DataFrame, present: pl.DataFrame) -> dict[str, Counter[tu
     return moves
 
 
-def _publish(workspace: Workspace, policy: Policy, earlier: Receipt, anew: _Anew) -> _Renewed:
+def _publish(workspace: Workspace, policy: Policy, now: Standing, anew: _Anew) -> _Renewed:
     """Writes a chunk's verdicts as the stage does: claim withdrawn first, whole files, receipt last."""
-    measurements = f"{schemas.MEASUREMENTS.name}.parquet"
-    figures = count_verdicts(anew.tables[schemas.VERDICTS.name])
-    stage = replace(_rejudging(policy), make=lambda _: Made(anew.tables, files=[measurements], figures=figures))
+    earlier = _receipt(now)
+    stage = replace(_rejudging(policy), make=lambda _: _made(earlier, anew.tables))
     dataset = Path(earlier.dataset) if earlier.dataset else None
     made_of = Workspace(workspace.settings.model_copy(update={"dataset": dataset}))
     try:
-        return _Renewed(earlier.chunk, run_stage(stage, made_of, earlier.chunk).receipt, anew.moved)
+        return _Renewed(earlier.chunk, remake(Work(made_of, stage, earlier.chunk), now), anew.moved)
     except StageError as error:
         return _Renewed(earlier.chunk, problem=str(error))
+
+
+def _made(earlier: Receipt, tables: Mapping[str, pl.DataFrame]) -> Made:
+    """The tables beside what stays: other tables, and figures that are no verdicts' (what a judge cost)."""
+    stays = [table.name for table in STAGE.tables if table.name not in tables]
+    unchanged = {name: Unchanged(earlier.counts[name], earlier.outputs[f"{name}.parquet"]) for name in stays}
+    figures = {name: value for name, value in earlier.figures.items() if name not in (*BY_SEVERITY, "rejected")}
+    return Made(tables, figures={**count_verdicts(tables[schemas.VERDICTS.name]), **figures}, unchanged=unchanged)
 
 
 def _verdicts_in(receipts: Sequence[Receipt]) -> dict[str, int]:
@@ -333,8 +407,8 @@ def _verdicts_in(receipts: Sequence[Receipt]) -> dict[str, int]:
     return {verdict: sum(int(receipt.figures.get(verdict, 0)) for receipt in receipts) for verdict in verdicts}
 
 
-def _compare(store: Store, chunks: Sequence[str], before: Policy, after: Policy) -> pl.DataFrame:
-    measurements, labels = _read(store, schemas.MEASUREMENTS, chunks, _FIGURES), _read_labels(store, chunks)
+def _compare(store: Store, chunks: Sequence[str], before: Policy, after: Policy, late: pl.DataFrame) -> pl.DataFrame:
+    measurements, labels = _looked_at(store, chunks, late, _FIGURES)
     return _compared(*(decide(measurements, labels, policy, key=_KEY) for policy in (before, after)))
 
 
@@ -356,40 +430,12 @@ def _some_of_each(differing: pl.DataFrame, most: int) -> pl.DataFrame:
 
 
 def _with_traces(store: Store, examples: pl.DataFrame) -> pl.DataFrame:
-    texts = _read_labels(store, sorted(examples["chunk"].unique()), (*_KEY, "trace"))
+    texts = read_labels(store, sorted(examples["chunk"].unique()), (*_KEY, "trace"))
     told = examples.join(texts, on=_KEY, how="left", maintain_order="left")
     return told.select(*_KEY, "keyframe_id", "labeler", "before", "after", "trace", "reasons_before", "reasons_after")
 
 
-# ---- reading many partitions -----------------------------------------------------------------------------------------
-
-
-def _read(store: Store, table: schemas.Table, chunks: Sequence[str], columns: Sequence[str]) -> pl.DataFrame:
-    """Columns of one table of many partitions, chunk by chunk as they lie in the files."""
-    return _scan([str(store.table_path(table, chunk)) for chunk in chunks], table, columns)
-
-
-def _read_labels(store: Store, chunks: Sequence[str], columns: Sequence[str] = _OF_LABELS) -> pl.DataFrame:
-    paths = [
-        str(store.table_path(schemas.RAW_COC, chunk, labeler=labeler))
-        for chunk in chunks
-        for labeler in store.labelers(chunk)
-    ]
-    return _scan(paths, schemas.RAW_COC, columns)
-
-
-def _scan(paths: list[str], table: schemas.Table, columns: Sequence[str]) -> pl.DataFrame:
-    if not paths:
-        return schemas.empty(table).select(columns)
-    rows = pl.scan_parquet(
-        paths,
-        schema=table.schema,
-        missing_columns="insert",
-        extra_columns="ignore",
-        hive_partitioning=False,
-        glob=False,
-    )
-    return rows.select(columns).collect()
+# ---- some chunks of many ---------------------------------------------------------------------------------------------
 
 
 def _some_at_a_time(chunks: Sequence[str]) -> Iterator[Sequence[str]]:

@@ -244,10 +244,11 @@ def _rows_looked_at(
     """
     distinct = labels.select(key).unique(maintain_order=True).with_row_index("place")
     label = _label_of_row(measurements, distinct, key)
-    figure, columns = _figure_of_row(measurements, policy)
-    found = np.flatnonzero((label >= 0) & (figure >= 0))
+    own = np.flatnonzero(label >= 0)
+    figure, columns = _figure_of_row(measurements.select("instrument", "name")[own], policy)
+    found = own[figure >= 0]
     rows = np.full((distinct.height, max(columns, default=-1) + 1), -1, np.int64)
-    rows[label[found], figure[found]] = found  # of several rows to one place the last remains
+    rows[label[found], figure[figure >= 0]] = found  # of several rows to one place the last remains
     place = labels.select(key).join(distinct, on=list(key), how="left", maintain_order="left")["place"].to_numpy()
     return rows[np.ix_(place, np.array(columns, np.int64))]
 

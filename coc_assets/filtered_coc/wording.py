@@ -1,99 +1,245 @@
-"""How sentences put what the ego does: the words that `text_claims` reads a claim from.
+"""Words of sentences about a drive: who does something, why, and what only looks like the ego's doing.
 
-Patterns are for lower-case text. Longitudinal words map to the buckets that they allow, those of a decision to the
-buckets that agree with it; the released autolabeler's wording is among them (label rules, Decisions).
+Patterns are for text as `clauses.plain` makes it: lower-case, hyphens and underscores as spaces. There the ego as a
+subject is one mark, and what is not the ego's doing is blanked out, before any claim is looked for (`speed_wording`,
+`side_wording`).
 """
 
 from __future__ import annotations
 
 import re
 
-from coc_assets.filtered_coc.consistency import LONGITUDINAL_AGREEMENT
-from coc_assets.filtered_coc.motion import LongitudinalBucket
+# ── who ───────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-CONNECTIVE = re.compile(
-    r"\b(?:because|since|as|due to|owing to|thanks to|given|caused by|in response to|on account of"
-    r"|(?<!search )(?<!searching )(?<!searches )for|so that|so as|in order to"
-    r"|to (?:avoid|allow|let|give|make|prevent|keep|maintain|yield|clear|pass|overtake|match|follow))\b"
-    r"|[;:—]"
+MORE_PEOPLE = (
+    r"(?:ped|walker|dog ?walker|hiker|commuter|tourist|shopper|parent|mother|mom|mum|father|dad|family|families|guy"
+    r"|gentleman|gentlemen|individual|youngster|teen|infant|pupil|school ?(?:kid|boy|girl)|skater|workman|workmen|crew"
+    r"|roller ?blader|senior(?: citizen)?|pensioner|elder|citizen|granny|grandmother|grandma|grandfather|grandpa|human"
+    r"|resident|folk|youth|lad|vendor|onlooker|spectator|protester|visitor|labou?rer|sweeper|fire ?fighter|fireman"
+    r"|cop|police(?:man|woman|men)|postman|(?:construction |road ?)worker|someone|somebody|walking figure)s?"
 )
-"""Where the decision clause of a sentence ends and its causes begin."""
+"""People, in words that `locality.mentions` does not know."""
+PEOPLE = (
+    r"(?:(?:pedestrian|person|people|child|children|kid|toddler|boy|girl|adult|man|men|woman|women|lady|ladies|teenager"
+    r"|worker|jogger|runner|jay ?walker|student|school ?child|school ?children|passer ?by|passers ?by|bystander|crowd"
+    rf"|flagger|officer|crossing guard|baby|babies)s?|{MORE_PEOPLE})"
+)
+MORE_RIDERS = r"(?:biker|pedaller|pedal cyclist|courier|bmx)s?"
+"""Riders, likewise."""
+RIDERS = (
+    rf"(?:{MORE_RIDERS}|rider|cyclist|bicyclist|bicycle|bike|e ?bike|motorcycle|motorcyclist|motorbike|moped|scooter"
+    r"|e ?scooter"
+    r"|skateboarder)s?"
+)
+STROLLERS = r"(?:stroller|pram|pushchair|wheelchair)s?"
+ANIMALS = r"(?:animal|dog|cat|deer|cow|horse|cattle|sheep|bird|goose|geese|fox|moose|elk)s?"
+VEHICLES = (
+    r"(?:vehicle|car|truck|lorry|lorries|van|minivan|bus|buses|minibus|coach|coaches|automobile|suv|sedan|hatchback"
+    r"|pickup|taxi|cab|veh|trailer|tractor|semi|tanker|tram|streetcar|ambulance|fire engine|jeep|wagon|motorhome"
+    r"|camper)s?"
+)
+ACTOR = (
+    rf"(?:{PEOPLE}|{RIDERS}|{STROLLERS}|{ANIMALS}|{VEHICLES}"
+    r"|(?:lead|leader|traffic|train|queue|driver|agent|object|obstacle|road user|vru|one)s?)"
+)
+"""Whoever and whatever moves or stands beside the ego, by a noun."""
 
-_ACTOR = (
-    r"(?:vehicle|car|truck|bus|van|lorry|lead|pedestrian|person|cyclist|rider|bicycle|motorcycle|scooter|trailer"
-    r"|traffic|object|obstacle|animal|agent|driver)s?"
+EGO = "§"
+"""What stands for the ego as a subject."""
+EGO_AS_OBJECT = re.compile(
+    r"\b(?:in front of|ahead of|behind|towards?|to|into|of|from|beside|near|by|past|alongside|against|at|for|off|on)"
+    r"\s+(?:the |our |its )?ego(?:'s)?(?: (?:vehicle|car|path|lane))?\b"
+    r"|\b(?:the |our |its )?ego(?:'s)? (?:lane|path|way|trajectory|corridor|side|right|left)\b"
+    r"|\b(?:in front of|ahead of|behind|towards?|beside|past|alongside) (?:us|me|our (?:vehicle|car)|it)\b"
 )
-NOT_THE_EGO = re.compile(
-    r"\b(?:stopped|stopping|slow(?:er|ing|ed)?(?:[- ](?:down|moving))?|braking|decelerating|accelerating|passing"
-    r"|turning|reversing|waiting|merging|yielding|crossing|parked|standing|nudging|moving)"
-    rf"\s+(?:(?!for\b|behind\b|to\b|with\b|the\b|a\b|an\b|down\b|at\b)\w+\s+)?{_ACTOR}\b"
-    r"|\bstop[- ]?(?:sign|line|light|bar|area|and[- ]go)s?\b|\b(?:bus|tram) stops?\b|\bturn (?:lane|signal)s?\b"
-    r"|\b(?:without|instead of|rather than|not|never)\s+(?:\w+ly\s+)?(?:to\s+)?\w+"
+_OWN = (
+    r"(?:host|subject|own|self driving|autonomous|automated|driverless|robotic|robot|test|recording|camera|instrumented"
+    r"|research|hero|av|ads)"
 )
-"""What other actors do, road furniture, and what the ego is said not to do: none of it is the ego's decision."""
+EGO_AS_SUBJECT = re.compile(
+    r"\b(?:the |our |its )?ego(?:'s)?(?: (?:vehicle|car|agent|driver|self)(?:'s)?)?\b"
+    rf"|\b(?:the |our |this |an? )?{_OWN}(?:'s)? (?:vehicle|car|taxi|system|planner|driver|truck|shuttle)(?:'s)?\b"
+    r"|\b(?:the |our )?(?:avs?|sdc|sdv|robotaxi|planner|autopilot)\b(?:'s)?"
+    r"|\b(?:our|my|this) (?:vehicle|car|driver)\b(?:'s)?|\b(?:we|i)\b(?:'(?:ll|m|re|ve|d))?"
+)
 
-_SPEED = r"(?:\w+\s+){0,3}?(?:speed|pace|velocity)"
-_STOPPED: frozenset[LongitudinalBucket] = frozenset({"stopped"})
-_TO_A_STOP: frozenset[LongitudinalBucket] = frozenset({"slow_down", "stopped"})
-_REVERSE: frozenset[LongitudinalBucket] = frozenset({"reverse"})
-_FASTER: frozenset[LongitudinalBucket] = frozenset({"speed_up"})
-_ONWARD: frozenset[LongitudinalBucket] = frozenset({"speed_up", "steady"})
-_SLOWER: frozenset[LongitudinalBucket] = frozenset({"slow_down"})
-_STEADY: frozenset[LongitudinalBucket] = frozenset({"steady"})
+# ── where decisions end and causes begin ──────────────────────────────────────────────────────────────────────────────
 
-LONGITUDINAL: tuple[tuple[str, frozenset[LongitudinalBucket]], ...] = (
-    (r"\brevers(?:e|es|ing)\b|\bback(?:s|ing)? up\b", _REVERSE),
-    (r"\b(?:slow|decelerat|brak)\w*\s+(?:\w+\s+){0,2}?to\s+(?:a\s+)?(?:\w+\s+)?(?:stop|halt|standstill)\b", _TO_A_STOP),
-    (r"\b(?:stop|stops|stopping|halt|halts|halting|wait|waits|waiting)\b|\bstandstill\b", _STOPPED),
-    (r"\b(?:remain|stay|hold|come|keep|stand|sit)(?:s|ing)?\s+(?:\w+\s+)?(?:stopped|stationary|still|put)\b", _STOPPED),
-    (r"\byield(?:s|ing)?\b|\bgives? way\b|\bgiving way\b", LONGITUDINAL_AGREEMENT["yield"]),
-    (r"\bovertak(?:e|es|ing)\b|\bpass(?:es|ing)?\b", LONGITUDINAL_AGREEMENT["acceleration_for_passing"]),
-    (r"\bgap[- _]search|\bsearch(?:es|ing)? for a gap\b", LONGITUDINAL_AGREEMENT["gap_searching"]),
-    (r"\b(?:keep|maintain|hold|leave|increase)(?:s|ing)?\s+(?:\w+\s+){0,3}?(?:distance|gap|headway)\b",
-     LONGITUDINAL_AGREEMENT["lead_obstacle_following"]),
-    (r"\bfollow(?:s|ing)?\b(?!\s+the\s+(?:lane|road|curve|route|bend))|\blead[_ ]obstacle[_ ]following\b",
-     LONGITUDINAL_AGREEMENT["lead_obstacle_following"]),
-    (rf"\b(?:adapt|adjust)(?:s|ing)?\s+{_SPEED}\b|\bspeed[_ ]adaptation\b", LONGITUDINAL_AGREEMENT["speed_adaptation"]),
-    (r"\bresum(?:e|es|ing)\b|\bset[_ ]speed[_ ]tracking\b", LONGITUDINAL_AGREEMENT["set_speed_tracking"]),
-    (rf"\baccelerat(?:e|es|ing)\b|\bspeed(?:s|ing)? up\b|\b(?:increas|gain|pick)\w*\s+(?:up\s+)?{_SPEED}\b", _FASTER),
-    (r"\b(?:driv|mov|set|pull)\w*\s+(?:off|away)\b|\bstart(?:s|ing)? (?:moving|to move)\b", _FASTER),
-    (r"\bproceed(?:s|ing)?\b", _ONWARD),
-    (rf"\bslow(?:s|ing)?\b|\bdecelerat(?:e|es|ing|ion)\b|\bbrak(?:e|es|ing)\b|\breduc\w*\s+{_SPEED}\b|\bease off\b",
-     _SLOWER),
-    (rf"\b(?:keep|maintain|hold|continu|track)\w*\s+(?:at\s+)?{_SPEED}\b|\bcruis(?:e|es|ing)\b", _STEADY),
-    (r"\b(?:constant|steady|same|current)\s+speed\b|\bfree driving\b", _STEADY),
-)  # fmt: skip
-"""What words claim about speed. Of several claims the first in the clause counts, and of equals the first here."""
+BECAUSE = (
+    r"because(?: of)?|bc(?: of)?|b/c|cuz|cos|'cause|since|due to|owing to|thanks to|given(?: that)?|caused by"
+    r"|in response to|in reaction to"
+    r"|on account of|in view of|in light of|in anticipation of|on seeing|upon|when|whenever|whereas|as a result of"
+    r"|(?<!well )(?<!soon )(?<!far )(?<!such )(?<!same )"
+    r"as(?! (?:well|soon|far|much|possible|needed|necessary|required|usual|before)\b)"
+    r"|so (?:that|as)|so (?:it|others?|they|the \w+) (?:can|could|may|has|have)"
+    r"|(?<!search )(?<!searching )(?<!searches )(?<!look )(?<!looking )(?<!looks )(?<!hunts )(?<!hunting )(?<!waits )"
+    r"(?<!waiting )(?<!wait )(?<!makes )(?<!make )(?<!making )(?<!heads )(?<!head )(?<!heading )(?<!reason )(?<!cause "
+    r")for(?! static constraint"
+    r"| passing\b)(?! (?:an? "
+    r"|the )?(?:\w+ )?(?:gap|opening)\b| now\b| \d| (?:the )?(?:left|right)(?: hand)? (?:one|lane)\b)"
+    r"|(?<=waits )for(?! (?:an? |the )?(?:\w+ )?(?:gap|opening)\b)"
+)
+PURPOSE = (
+    r"in order to|so as to|to (?:avoid|allow|let|give|make|prevent|keep|maintain|preserve|increase|create|clear|provide"
+    r"|ensure|match|follow|comply|obey|respect|account|accommodate|respond|reach|leave|open|negotiate|navigate|safely"
+    r"|yield|pass|overtake|get past|get around|cede|honou?r|prepare)"
+)
+CONNECTIVE = re.compile(rf"\b(?:{BECAUSE}|{PURPOSE})\b|[:;—–]")
+FOR = re.compile(rf"for|so .*|{PURPOSE}")
+"""Connectives that begin what the ego does it for."""
+STRONG_BREAK = re.compile(r"[:;—–]")
+"""Breaks after which the decision may stand as well as before."""
+OPENING = re.compile(
+    rf"^\W*(?:{BECAUSE}|{PURPOSE}|with|while|after|once|seeing|noticing|observing|detecting|approaching|facing|if"
+    r"|despite|having|behind|before|at|in|on|from|to (?!the\b))\b"
+)
+THEREFORE = re.compile(
+    r"[,;.]?\s+(?:and )?(?:therefore|thus|hence|consequently|accordingly|as a result|for (?:this|that) reason"
+    r"|which is why|that is why|which (?:requires|means|calls for|prompts|forces|causes|leads|makes)),?\s+"
+    r"|,?\s+so,?\s+(?!(?:that|as|it can|others?|they)\b)(?!the \w+ (?:can|could|may)\b)"
+)
+HEADING = re.compile(
+    r"^\W*(?:(?:driving |ego |final )?(?:reasoning|decision|action|answer|trace|plan|planning|behaviou?r|maneuver"
+    r"|manoeuvre|chain of causation|coc|cot|effect|label|response|output)(?: on ego behaviou?r)?)\s*:\s*"
+)
+AUXILIARY_TO = re.compile(
+    r"\b((?:begin|start|continue|need|choose|decide|opt|elect|intend|plan|prepare|attempt|want|try|tend|aim)(?:s|d|ed)?"
+    r"|began|chose|tries|tried|starting|beginning|continuing|preparing|has|have|had|having|going|ought|supposed|used"
+    r"|required|forced|obliged|compelled|able|unable|about|ready|set|made|asked|needed|bound|prompted|made|due|is|are"
+    r"|safe|necessary|prudent|appropriate|wise|best)"
+    r"\s+to\b(?!\s+(?:the|a|an)\b)"
+)
+"""Verbs before whose "to" no purpose begins: "begins to yield"."""
 
-_MANOEUVRE = (
-    r"(?:turn|steer|veer|bear|merg|split|mov|shift|nudg|swerv|drift|lane[- _]chang|chang\w*\s+lanes?|chang"
-    r"|pull\w*\s+over|pull|exit|swing|go|edg|u-turn)\w*"
+# ── what is not the ego's doing ───────────────────────────────────────────────────────────────────────────────────────
+
+_DOING = (
+    r"(?:stopp?(?:ed|ing)?|slow(?:er|ing|ed|est)?(?: down| moving)?|braking|decelerating|accelerating|passing|turning"
+    r"|revers(?:ing|ed)|waiting|merging|yielding|crossing|parked|standing|nudging|moving|cutting in|overtaking|backing"
+    r"|halted|queued|queuing|idling|crawling|swerving|drifting|trailing|following|leading|stationary|double parked)"
 )
-_FILLER = (
-    r"(?:to|into|onto|towards?|the|a|an|its|slightly|gently|sharply|briefly|one|lanes?|over|back|out|in|side|adjacent)"
+_NO_NOUN = (
+    r"(?:for|behind|to|with|the|a|an|down|at|and|around|past|left|right|before|in|on|by|of|from|into|until|as|its|than"
+    r"|short|near|close|then|or|while|to~|off|up|alongside|between|over|across|after|beside)"
 )
-TO_ONE_SIDE = re.compile(
-    rf"\b{_MANOEUVRE}\b(?:\s+{_FILLER})*?\s+(?P<after>left|right)(?:wards?)?\b"
-    rf"|\b(?P<before>left|right)(?:wards?)?[- _]+(?:lane[- _]+)?{_MANOEUVRE}\b"
+_DETERMINER = (
+    r"(?:the|an?|another|this|that|one|two|three|four|several|some|many|both|other|all|each|any|no|more|their)"
 )
-"""A manoeuvre and its side, with nothing between them that the side could belong to instead."""
-TO_EITHER_SIDE = re.compile(
-    r"\bchang(?:e|es|ing)\s+lanes?\b|\blane[- _]change\b|\bturn(?:s|ing)?\b|\bmerg(?:e|es|ing)\b|\bnudg(?:e|es|ing)\b"
-    r"|\bpull(?:s|ing)?\s+over\b|\bu-turn\b"
+_KIND_OF = (
+    r"(?:lead(?:ing)?|oncoming|cross(?:ing)?|parked|stopped|slow(?:er|ing)?|moving|preceding|heavy|dense|stationary"
+    r"|approaching|merging|turning|braking|waiting|delivery|garbage|school|police|emergency|large|white|black|red|blue"
+    r"|silver|adjacent|neighbou?ring|following|other|opposing|cut in|cutting in|elderly|young|light|box|pickup|fire)"
 )
-NUDGE = re.compile(r"\b(?:nudg|edg)\w*\b|\bslightly\b")
-IN_LANE = re.compile(
-    r"\b(?:keep|stay|remain|continu)\w*\s+(?:\w+\s+){0,2}?(?:lane|straight)\b|\blane[- _]keeping\b"
-    r"|\bgo(?:es|ing)?\s+straight\b"
+_PLACE = (
+    r"(?:\s+(?:nearby|(?:just |directly |immediately |right )?(?:ahead|in front|behind)(?: of it)?"
+    r"|(?:on|to|from|at) (?:the |its |our |ego'?s? )?(?:left|right|side|kerb|curb|road(?:side)?|shoulder|near side"
+    r"|far side|other side|opposite side)(?: (?:hand )?(?:side|lane|kerb|curb|shoulder|edge))?"
+    r"|in (?:the |its |our )?(?:\w+ )?(?:lane|road|path|distance|crosswalk|intersection)))*"
 )
+_WHICH = (
+    r"(?:\s+(?:that|who|which|is|are|was|were|has|have|had|been|being|may|might|just|also|currently|suddenly|about to~?"
+    r"|(?:begin|start|continue)(?:s|ning|ing)?|to~?|\w+ly))*"
+)
+_DOES = (
+    r"(?:turn|merg|chang|cut|nudg|cross|stopp?|slow|brak|decelerat|accelerat|pull|yield|revers|back|mov|swerv|drift"
+    r"|overtak|pass|wait|approach|enter|emerg|proceed|com|exit|shift|encroach|mak|driv|travel|speed|keep|giv|ced|eas"
+    r"|shed|creep|crawl|inch|edg|veer|steer|queu|halt|hold|resum|start|begin|set|go|leav|rid|walk|run|step|join|swing"
+    r"|straddl|block|protrud|park|stand|cruis|roll|coast|continu|remain|stay|clos|build|pick|gather|los|reduc|dart)"
+)
+_ENDING = r"(?:e|s|es|ed|ing|ning|ting|ding|ping)?"
+_TO_A_SIDE = (
+    r"(?:\s+to~?\s+(?:turn|cross|merge|enter|pass|pull|go|change|park|stop|move|leave)\b)?"
+    r"(?:\s+(?:to|into|onto|from|towards?|the|its|our|ego|a|an|in|out|over|down|up|off|away|ahead|sharply|slowly|left"
+    r"|right|lanes?|road|path|full|complete|stop|halt|way|side|hard|heavily)\b)*"
+)
+_UNTIL_ITS_END = (
+    rf"(?:(?!\band (?:then |so |therefore |thus )|\b(?:so|therefore|thus|hence)\b|\b(?:requir|prompt|forc|caus|necessit"
+    rf"|demand|warrant|trigger|oblig|result|mean|urg)\w*|\b(?:call\w* for|lead\w* to|mak(?:es|ing) {EGO})|[,;.]|{EGO})"
+    r".)*"
+)
+BARE_EGO = re.compile(
+    r"(?:^|(?<=[,;:.]))(?P<before>\W*(?:(?:and|so|then|therefore|thus|hence|now|here|consequently|but)\b,?\s*)*)"
+    rf"(?P<subject>the (?:(?!{_KIND_OF}\b)\w+ )?(?:vehicle|car|driver|truck|system|taxi|shuttle)|it)\b(?:'s)?"
+    r"(?!\s+(?:ahead|in front|behind|on|in|at|to|from|that|which|who|before|waiting|beside|next|coming|traveling"
+    r"|travelling|parked|cuts|cutting)\b)"
+)
+"""Words that mean the ego where no other words do: "the car slows down"."""
+IT = re.compile(
+    rf"(?:^|(?<=[,;:.])|\b(?:and|but|then)\b)\s*(?:then |so |now )?(?:it|they|he|she)\b(?!')[^,;.{EGO}]*?(?=[,;.{EGO}]"
+    r"|\band\b|$)"
+)
+"""What is said of whoever was named before."""
+THINGS = re.compile(
+    r"\bstop(?:ping)? ?(?:sign|line|light|bar|area|point|board|arm|marking)s?\b|\bstop and go\b|\bstop start\b"
+    r"|\b(?:bus|tram|taxi|rest|truck|coach|full service) stops?\b|\b(?:yield|give way|halt|merge) (?:sign|line"
+    r"|marking)s?\b"
+    r"|\b(?:slow|passing|overtaking) (?:zone|place|area|speed|pace)s?\b"
+    r"|\b(?:speed|slow) (?:limit|bump|hump|table|cushion|camera|zone|sign)s?\b|\b(?:brake|tail|turn) ?(?:light"
+    r"|lamp)s?\b"
+    r"|\b(?:u )?turn(?:ing)?(?= (?:lane|pocket|signal|arrow|area|bay|sign|only|indicator|circle|radius)s?\b)"
+    r"|\b(?:merg(?:e|ing)|passing|overtaking|exit|acceleration|deceleration|braking|stopping|parking|waiting|holding"
+    r"|yielding|reversing|crossing)"
+    r"(?= (?:lane|pocket|area|point|bay|zone|distance|sign|ramp|time|space|spot|place|traffic|signal|line)s?\b)"
+    r"|\b(?:from|after|following|out of) (?:an? |its |the |having )?(?:\w+ )?(?:stop|stopping|stopped|standing|waiting"
+    r"|yielding|standstill|halt|rest|stopped position)\b"
+    r"|\bturn(?:s|ed|ing)? (?:out (?:to~?|that)|(?:on|off) (?:the|its) (?:\w+ )?(?:light|lamp|indicator|signal|blinker"
+    r"|hazard)s?|green|red|yellow|amber|its attention|to (?:green|red|yellow|amber))\b"
+    r"|\b(?:has|have|had|just|having|is|are|been|being|was|were|who|that|which) left\b"
+    r"|\b(?:road|lane|street|highway|carriageway|track)s? (?:(?:ahead|that|which|here|then|\w+ly) ){0,2}(?:turn|bend"
+    r"|curv|veer|bear|swing|sweep|wind|go|lead|merg|split|narrow|drop|end)(?:s|es|ing)?(?: (?:sharply|gently|to|the"
+    r"|towards|around|slightly|off))*(?: (?:left|right)(?:wards?)?)?\b"
+    r"|\bleft (?:the|its|their|a) (?:lane|road|junction|intersection|roundabout|path|crosswalk|kerb|curb|carriageway)\b"
+    r"|\b(?:room|time|space|distance|gap) left\b|\bleft (?:behind|over)\b"
+    r"|\bright (?:ahead|away|now|in front|next to)\b"
+    r"|\b(?:no|any) (?:\w+ )?(?:traffic|vehicles?|cars?|pedestrians?)\b"
+)
+"""Places, signs and figures of speech whose names hold a word of a decision."""
+OTHERS = re.compile(
+    # "the truck's lane change"; "the lead brakes" as a clause of its own; "the car turning left"; "a slowing truck"
+    rf"\b{ACTOR}(?<!ego)'s? (?:(?:sudden|hard|sharp|gentle|strong|abrupt|slow|low|own|current|lane|harsh"
+    rf"|late) )*(?!{_NO_NOUN}\b)\w+"
+    rf"|(?:^|(?<=[,;:.])|\b(?:and|but|while|whereas|that|when|where|until|if|with|once|after|before|although|though)\b)"
+    rf"\s*(?:{_DETERMINER}\s+(?:(?!{_NO_NOUN}\b)\w+\s+){{0,3}}?|(?:{_KIND_OF}\s+)*){ACTOR}\b(?!{_PLACE}\s*(?:$"
+    rf"|[,;:.])){_UNTIL_ITS_END}"
+    rf"|\b{_DOING}\s+(?:(?!{_NO_NOUN}\b)\w+\s+){{0,2}}?{ACTOR}\b"
+    rf"|\b{ACTOR}{_PLACE}\s+(?:that|who|which|whose)\b[^,;.{EGO}]*?(?=,|;|\.|{EGO}|\band\b|$)"
+    rf"|\b{ACTOR}{_PLACE}{_WHICH}\s+{_DOES}{_ENDING}\b{_TO_A_SIDE}"
+)
+"""What other road users do."""
+STILL = re.compile(r"(?:double )?(?:parked|stopped|stationary|standing|halted|broken)\b")
+"""Others that the ego passes without overtaking them."""
+DENIAL = re.compile(
+    r"\b(?:not|never|cannot|can't|without|no longer|no need (?:to~?|for)|avoids?|avoiding|refrains? from|isn't|doesn't"
+    r"|don't"
+    r"|won't|didn't|shouldn't|nor|neither|no|hardly|unable to~?)"
+    r"(?:\s+(?:\w+ly|to~?|need|needs|have|having|be|being|yet|even|any|a|an|the|further|start|begin|make|making"
+    r"|for|of|also))*\s*$"
+)
+MENTIONED_ONLY = re.compile(
+    r"\b(?:instead of|rather than|ready to~?|prepared to~?|able to~?|in case|alert to~?)(?:\s+(?:\w+ly|be|to~?))*\s*$"
+)
+"""Before words for what the ego does, these make them no decision at all."""
+NOT_NEEDED = re.compile(
+    r"\s+(?:(?:is|are|was) (?:not|n't|un)\s?|isn't )(?:needed|required|necessary|called for|warranted|taking place)"
+)
+ALSO_DENIED = re.compile(r"^(?:\s+\w+)?\s*,?\s*(?:or|nor)\s+(?:\w+ly\s+|to~?\s+)?$")
+
+# ── doubt and danger ──────────────────────────────────────────────────────────────────────────────────────────────────
+
 HEDGE = re.compile(
-    r"\b(?:may|might|could|possibly|perhaps|potentially|probably|likely|prepar\w*|plan\w*|intend\w*|consider\w*"
-    r"|about to|ready to|if)\b"
+    r"\b(?:may|might|could|possibly|perhaps|potentially|probably|likely|prepar\w*|plan(?:s|ning)?|intend\w*|consider\w*"
+    r"|about to~?|ready to~?|if|signal(?:s|l?ing)?|indicat\w+|wants?|aims?|considering|blinker|get(?:s|ting)? ready)\b"
 )
 
 RED_LIGHT = re.compile(
-    r"\bred\s+(?:\w+\s+)?(?:light|signal|arrow)\b"
-    r"|\b(?:light|signal|arrow)\s+(?:is\s+|turns\s+|turned\s+|turning\s+|shows\s+)?red\b"
+    r"(?<!no )\bred\s+(?:\w+\s+)?(?:light|signal|arrow)\b(?!\s+(?:for|facing) (?:the )?(?:cross|oncoming|other"
+    r"|opposing))"
+    r"|\b(?:light|signal|arrow)\s+(?:ahead\s+)?(?:is\s+|turns\s+|turned\s+|turning\s+|shows\s+|stays\s+|remains\s+"
+    r"|still\s+|just\s+)*red\b"
 )
 GREEN = re.compile(r"\bgreen\b")
-COLLISION = re.compile(r"(?<!no )(?<!no risk of )\b(?:collisions?|collid\w+|crash\w*|near[- ]miss)\b")
+COLLISION = re.compile(
+    r"(?<!no )(?<!no risk of )(?<!no risk of a )(?<!without )(?<!without risk of )(?<!no danger of )(?<!no imminent )"
+    r"(?<!no potential )(?<!no immediate )\b(?:collisions?|collid\w+|crash\w*|near[- ]miss)\b(?!-free| free"
+    r"| is unlikely)"
+)

@@ -58,7 +58,7 @@ def test_chunk_specifications(spec: str | None, chunks: list[str]) -> None:
 )
 def test_unknown_chunks_are_usage_errors(spec: str, message: str) -> None:
     with pytest.raises(UsageError, match=message):
-        parse_chunks(spec, ["0000"], Settings())
+        parse_chunks(spec, ["0000"], Settings(dataset=Path("dataset")))
 
 
 def test_usage_errors_exit_with_two_and_say_the_mend(

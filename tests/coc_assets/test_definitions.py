@@ -20,7 +20,7 @@ GRAPH = {
     "keyframe_segments": {"trajectory_cache", "meta_actions"},
     "clip_videos": {"dataset_files", "trajectory_cache", "keyframe_segments"},
     "raw_coc": {"trajectory_cache", "meta_actions", "keyframe_segments", "clip_videos"},
-    "filtered_coc": {"trajectory_cache", "keyframe_segments", "raw_coc"},
+    "filtered_coc": {"trajectory_cache", "meta_actions", "keyframe_segments", "clip_videos", "raw_coc"},
     "training_shards": {"dataset_files", "trajectory_cache", "keyframe_segments", "raw_coc", "filtered_coc"},
 }
 

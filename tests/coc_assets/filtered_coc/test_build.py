@@ -119,7 +119,7 @@ def test_every_rule_of_a_packaged_policy_looks_at_something_measured(policy: str
         ),
         pytest.param(label(), STEADY.head(KEYFRAME + 15), "review", "keep", id="too short to say"),
         pytest.param(
-            label(justification="The van will leave the lane."), STEADY, "review", "keep", id="cause yet to come"
+            label(justification="The van will leave the lane."), STEADY, "reject", "keep", id="cause yet to come"
         ),
         pytest.param(FOLLOWING | {"trace": " "}, BRAKING, "reject", "reject", id="no text"),
         pytest.param(FOLLOWING | {"trace": "Stop <|x|> now please"}, BRAKING, "reject", "reject", id="token"),

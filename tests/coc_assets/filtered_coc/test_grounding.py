@@ -103,3 +103,55 @@ def test_labels_of_one_clip_are_judged_by_their_own_history() -> None:
     rows = labels(label(frame=20, components=cited), label(frame=60, components=cited))
     made = measure(rows, boxes("7", first_us=4_500_000, last_us=8_000_000, x_m=9), THRESHOLDS)
     assert [figures(made, label_id)["unknown_tracks"] for label_id in rows["label_id"]] == [1, 0]
+
+
+@pytest.mark.parametrize(
+    ("text", "ungrounded"),
+    [
+        ("Slow down because a jogger runs across", 1),
+        ("Yield to the pedestrian crossing ahead", 1),
+        ("Slow down for the pedestrians crossing ahead of us", 1),
+        ("The ped has cleared, the ego speeds up", 1),
+        ("Stop: two school children step off the kerb", 1),
+        ("Someone is walking across the road so the ego stops", 1),
+        ("Slow for the construction worker with a flag", 1),
+        ("Swerve left around the dog on the road", 1),
+        ("Keep distance to the motorcycle ahead", 1),
+        ("A kid on an e-scooter darts out in front of a wheelchair user", 3),
+        ("Brakes for a juggler who walks between the cars", 1),
+        ("Brakes for the driver who cuts in", 0),
+        ("Follow the SUV behind the box truck", 0),
+        ("Slow down because there is no pedestrian but the lead brakes", 0),
+        ("Keep the speed, the road is clear of pedestrians and cyclists", 0),
+        ("Slow down for the pedestrian crossing ahead", 0),
+        ("Stay out of the bike lane and turn at the pedestrian signal", 0),
+        ("Slow down near the crosswalk in case a pedestrian appears", 0),
+        ("Slow for the deer crossing sign", 0),
+        ("Nobody is on the crosswalk so proceed past the bus stop in the school zone", 0),
+        ("Watch for children and slow down", 0),
+    ],
+)
+def test_mentions_without_a_track_of_their_kind(text: str, ungrounded: float) -> None:
+    """Whether or not a component cites them."""
+    found = figures(measure(labels(label(trace=text, justification=None)), LEAD, THRESHOLDS))
+    assert (found["ungrounded_mentions"], found["ungrounded_objects"]) == (ungrounded, 0)
+
+
+def test_mentions_abstain_where_nothing_is_known() -> None:
+    rows = labels(label(trace="Yield to the pedestrian on the road"))
+    later = boxes("7", first_us=T0 + 1, last_us=T0 + 200_000, x_m=9)
+    for tracks in (later, schemas.empty(schemas.TRACKS)):
+        assert figures(measure(rows, tracks, THRESHOLDS))["ungrounded_mentions"] is None
+
+
+def test_mentions_are_borne_out_by_a_track_in_range() -> None:
+    person = boxes("p", label_class="person", first_us=T0 - 500_000, last_us=T0, x_m=30.0)
+    rows = labels(label(trace="Yield to the pedestrian on the road"))
+    assert figures(measure(rows, person, THRESHOLDS))["ungrounded_mentions"] == 0
+    assert figures(measure(rows, PERSON_FAR, THRESHOLDS))["ungrounded_mentions"] == 1
+
+
+def test_mentions_in_the_justification_count() -> None:
+    made = measure(labels(label(justification="A cyclist is in the lane.")), LEAD, THRESHOLDS)
+    row = made.row(by_predicate=pl.col("name") == "ungrounded_mentions", named=True)
+    assert (row["value"], row["detail"]) == (1, "cyclist")

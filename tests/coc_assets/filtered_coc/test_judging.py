@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
@@ -11,6 +13,7 @@ import polars as pl
 import pytest
 
 from coc_assets.bench.judging import make_store
+from coc_assets.filtered_coc.duplicates import near_duplicates
 from coc_assets.filtered_coc.judging import diff_policies, judge, report
 from coc_assets.filtered_coc.policy import load_policy
 from coc_assets.filtered_coc.stage import STAGE
@@ -19,8 +22,11 @@ from coc_assets.stage import Work, Workspace, run_stage, standing
 from coc_assets.stages import STAGES_BY_NAME
 from coc_assets.status import chunk_status
 from resources import schemas
-from resources.receipts import Receipt, read_receipt, write_receipt
+from resources.receipts import Receipt, digest_of, read_receipt, write_receipt
+from resources.reviews import Review, append_reviews
+from resources.schemas import ReviewDecision
 from resources.settings import Settings
+from resources.settings.filtering import DuplicateThresholds
 from resources.store import RECEIPT, Store
 
 OWN = """
@@ -31,7 +37,7 @@ rules:
   - {rule: unseen, instrument: nobody, name: measured, op: ">", value: 1, verdict: reject, missing: fire, labelers: [x]}
   - {rule: long, instrument: text_structure, name: words, op: ">", value: 24, verdict: review}
 """
-TABLES = ("filtered_coc.parquet", "measurements.parquet", "rejects.parquet")
+TABLES = ("filtered_coc.parquet", "measurements.parquet", "rejects.parquet", "set_measurements.parquet")
 
 
 @pytest.fixture
@@ -60,10 +66,10 @@ def under(workspace: Workspace, policy: str) -> Workspace:
 
 
 def files_of(workspace: Workspace) -> dict[str, tuple[bytes, int]]:
-    """Content and time of every file of filtered_coc."""
+    """Content and time of every file in the partitions of filtered_coc."""
     folder = workspace.store.root / "filtered_coc"
     return {str(path.relative_to(folder)): (path.read_bytes(), path.stat().st_mtime_ns)
-            for path in folder.rglob("*") if path.is_file()}  # fmt: skip
+            for path in folder.glob("chunk=*/*") if path.is_file()}  # fmt: skip
 
 
 def without_time(receipt: Receipt | None) -> dict[str, object]:
@@ -88,10 +94,184 @@ def test_leaves_what_a_run_under_the_policy_leaves(of_sample: Workspace, policy:
         for table in TABLES:
             left, expected = (w.store.partition(STAGE.name, chunk) / table for w in (of_sample, run))
             assert left.read_bytes() == expected.read_bytes(), (chunk, table)
-        left, expected = (read_receipt(w.store, STAGE.name, chunk) for w in (of_sample, run))
-        assert without_time(left) == without_time(expected)
+        receipts = [read_receipt(w.store, STAGE.name, chunk) for w in (of_sample, run)]
+        assert without_time(receipts[0]) == without_time(receipts[1])
     if policy == "own":
         assert min(judged.verdicts.values()) > 0
+
+
+def review(labels: pl.DataFrame, number: int, decision: ReviewDecision, reviewer: str = "ann") -> Review:
+    row = labels.filter(pl.col("status") == "ok").row(number, named=True)
+    told = {name: row[name] for name in ("label_id", "keyframe_id", "clip_id", "labeler")}
+    return Review(**told, reviewer=reviewer, decision=decision, reviewed_at="2025-01-01T00:00:00Z")
+
+
+def repeat_a_label(workspace: Workspace, source: str = "0000", target: str = "0001") -> tuple[str, str]:
+    """Makes one label of a chunk say what one of another chunk says; both their ids."""
+    store = workspace.store
+    one, other = (store.read_labels(chunk) for chunk in (source, target))
+    specific = one.filter((pl.col("status") == "ok") & (pl.col("components").list.len() > 0)).head(1)
+    victim = other.filter(pl.col("status") == "ok")["label_id"].first()
+    of_victim = pl.col("label_id") == victim
+    texts = ["trace", "perception", "prediction", "planning", "justification", "components"]
+    copied = [pl.when(of_victim).then(pl.lit(specific[name])).otherwise(pl.col(name)).alias(name) for name in texts]
+    relabel(workspace, target, other.with_columns(copied))
+    return specific["label_id"].item(), str(victim)
+
+
+def relabel(workspace: Workspace, chunk: str, labels: pl.DataFrame) -> None:
+    """Other labels, and a partition of filtered_coc that was made from them."""
+    store = workspace.store
+    store.write_table(labels, schemas.RAW_COC, store.table_path(schemas.RAW_COC, chunk, labeler="rules"), chunk)
+    of_labels, of_verdicts = (read_receipt(store, stage, chunk) for stage in ("raw_coc", "filtered_coc"))
+    assert of_labels is not None and of_verdicts is not None
+    version = digest_of(labels.hash_rows().to_list())
+    write_receipt(store, of_labels.model_copy(update={"data_version": version}))
+    whole = of_verdicts.fingerprints["whole"]
+    made_from = whole.model_copy(update={"upstream": {**whole.upstream, "raw_coc": version}})
+    write_receipt(store, of_verdicts.model_copy(update={"fingerprints": {"whole": made_from}}))
+
+
+def of_set(workspace: Workspace, instrument: str) -> dict[str, float]:
+    tables = [workspace.store.read_table(schemas.SET_MEASUREMENTS, chunk) for chunk in workspace.store.chunks()]
+    main = pl.col("name").is_in(["majority", "near_duplicates"])
+    rows = pl.concat(tables).filter(main & (pl.col("instrument") == instrument))
+    return dict(rows.select("label_id", "value").iter_rows())
+
+
+def verdict_of(workspace: Workspace, label_id: str) -> tuple[str, list[str]]:
+    (row,) = verdicts_of(workspace).filter(pl.col("label_id") == label_id).to_dicts()
+    return row["verdict"], row["reasons"]
+
+
+def test_reviews_and_duplicates_are_left_as_a_run_leaves_them(of_sample: Workspace, tmp_path: Path) -> None:
+    store = of_sample.store
+    repeat_a_label(of_sample)
+    run_stage(STAGE, of_sample, "0001", force=True)
+    labels = store.read_labels("0000")
+    append_reviews(store.reviews_path("0000"), [review(labels, 0, "reject"), review(labels, 1, "keep")])
+    judge(of_sample, store.chunks(), "default")
+    append_reviews(store.reviews_path("0000"), [review(labels, 0, "keep"), review(labels, 2, "reject", "bob")])
+    shutil.copytree(store.root, tmp_path / "run")
+    run = under(Workspace(of_sample.settings.model_copy(update={"store": tmp_path / "run"})), "strict")
+    judged = judge(of_sample, store.chunks(), "strict")
+    assert judged.changed == ("0000", "0001")
+    assert (judged.duplicates, judged.reviewed) == (2, 2)
+    for chunk in judged.changed:
+        run_stage(STAGE, run, chunk)
+        for table in TABLES:
+            left, expected = (w.store.partition(STAGE.name, chunk) / table for w in (of_sample, run))
+            assert left.read_bytes() == expected.read_bytes(), (chunk, table)
+        assert is_fresh(under(of_sample, "strict"), "filtered_coc", chunk)
+
+
+def test_reviews_since_are_taken_up_and_hold(made_up: Workspace) -> None:
+    store = made_up.store
+    labels, big = store.read_labels("0001"), files_of(made_up)["chunk=0001/measurements.parquet"]
+    append_reviews(store.reviews_path("0001"), [review(labels, 0, "reject"), review(labels, 1, "keep")])
+    judged = judge(made_up, store.chunks(), "default")
+    assert (judged.changed, judged.reviewed) == (("0001",), 2)
+    ids = labels.filter(pl.col("status") == "ok")["label_id"]
+    assert of_set(made_up, "human_review") == {ids[0]: 0, ids[1]: 1}
+    assert verdict_of(made_up, ids[0])[0] == "reject"
+    assert verdict_of(made_up, ids[0])[1][0] == "people_reject"
+    assert verdict_of(made_up, ids[1])[0] == "keep"
+    assert files_of(made_up)["chunk=0001/measurements.parquet"] == big
+    assert not judge(made_up, store.chunks(), "default").receipts
+
+    append_reviews(store.reviews_path("0001"), [review(labels, 1, "reject")])
+    assert judge(made_up, store.chunks(), "default").reviewed == 1
+    assert of_set(made_up, "human_review") == {ids[0]: 0, ids[1]: 0}
+
+
+def test_duplicates_across_chunks_are_found_and_gone_with_the_label(made_up: Workspace) -> None:
+    one, other = repeat_a_label(made_up)
+    judged = judge(made_up, made_up.store.chunks(), "default")
+    assert (judged.changed, judged.duplicates) == (("0000", "0001"), 2)
+    assert of_set(made_up, "set_duplicates") == {one: 1, other: 1}
+    assert "near_duplicate" in verdict_of(made_up, one)[1]
+    assert not judge(made_up, made_up.store.chunks(), "default").receipts
+
+    labels = made_up.store.read_labels("0001")
+    changed = pl.when(pl.col("label_id") == other).then(pl.lit("Another.")).otherwise(pl.col("trace"))
+    relabel(made_up, "0001", labels.with_columns(trace=changed, perception=changed, prediction=changed))
+    judged = judge(made_up, made_up.store.chunks(), "default")
+    assert (judged.changed, judged.duplicates) == (("0000", "0001"), 0)
+    assert "near_duplicate" not in verdict_of(made_up, one)[1]
+
+
+def test_duplicates_are_those_of_the_whole_store_whichever_chunks_are_judged(made_up: Workspace) -> None:
+    one, other = repeat_a_label(made_up)
+    assert judge(made_up, ["0001"], "default").changed == ("0001",)
+    assert of_set(made_up, "set_duplicates") == {other: 1}
+    assert judge(made_up, ["0003", "0002", "0001", "0000"], "default").changed == ("0000",)
+    assert of_set(made_up, "set_duplicates") == {one: 1, other: 1}
+
+
+def test_without_looking_for_duplicates_earlier_ones_stand(made_up: Workspace) -> None:
+    repeat_a_label(made_up)
+    assert judge(made_up, made_up.store.chunks(), "default", find_duplicates=False).changed == ()
+    judge(made_up, made_up.store.chunks(), "default")
+    before = of_set(made_up, "set_duplicates")
+    judged = judge(made_up, made_up.store.chunks(), "strict", find_duplicates=False)
+    assert (len(judged.changed), judged.duplicates) == (4, 2)
+    assert of_set(made_up, "set_duplicates") == before
+
+
+def test_duplicates_are_looked_for_again_only_where_labels_or_thresholds_changed(
+    made_up: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked: list[int] = []
+
+    def looking(labels: pl.DataFrame, thresholds: DuplicateThresholds) -> pl.DataFrame:
+        looked.append(labels.height)
+        return near_duplicates(labels, thresholds)
+
+    monkeypatch.setattr("coc_assets.filtered_coc.duplicates.near_duplicates", looking)
+    one, other = repeat_a_label(made_up)
+    for policy in ("default", "strict", "keep-all"):
+        judge(made_up, made_up.store.chunks(), policy)
+    assert len(looked) == 1
+    store = made_up.store
+    store.write_table(
+        schemas.empty(schemas.SET_MEASUREMENTS), schemas.SET_MEASUREMENTS,
+        store.table_path(schemas.SET_MEASUREMENTS, "0000"), "0000",
+    )  # fmt: skip
+    judge(made_up, store.chunks(), "default")
+    assert of_set(made_up, "set_duplicates") == {one: 1, other: 1}
+    assert len(looked) == 1
+    filtering = made_up.settings.filtering
+    wordier = filtering.duplicates.model_copy(update={"least_words": 500})
+    changed = filtering.model_copy(update={"duplicates": wordier})
+    judge(Workspace(made_up.settings.model_copy(update={"filtering": changed})), store.chunks(), "default")
+    assert (len(looked), of_set(made_up, "set_duplicates")) == (2, {})
+
+
+def test_what_a_judge_cost_stays_in_the_receipt(made_up: Workspace) -> None:
+    receipt = read_receipt(made_up.store, "filtered_coc", "0001")
+    assert receipt is not None
+    figures = {**receipt.figures, "judged": 12, "cost_usd": 0.5}
+    write_receipt(made_up.store, receipt.model_copy(update={"figures": figures}))
+    left = judge(made_up, ["0001"], "strict").receipts["0001"].figures
+    assert (left["judged"], left["cost_usd"]) == (12, 0.5)
+
+
+def test_no_model_is_asked(made_up: Workspace) -> None:
+    """In a process of its own that may connect to nothing, and where no client library gets imported."""
+    script = (
+        "import sys\n"
+        "def refuse(event, _):\n"
+        "    assert not event.startswith('socket.connect'), 'something was asked'\n"
+        "sys.addaudithook(refuse)\n"
+        "from pathlib import Path\n"
+        "from coc_assets.filtered_coc.judging import judge\n"
+        "from coc_assets.stage import Workspace\n"
+        "from resources.settings import Settings\n"
+        "workspace = Workspace(Settings(dataset=None, store=Path(sys.argv[1])))\n"
+        "assert len(judge(workspace, workspace.store.chunks(), 'strict').changed) == 4\n"
+        "assert not {'openai', 'httpx', 'vllm'} & set(sys.modules)\n"
+    )
+    subprocess.run([sys.executable, "-c", script, str(made_up.store.root)], check=True)
 
 
 def test_a_following_run_finds_verdicts_fresh_and_shards_stale(of_sample: Workspace, own: str) -> None:
@@ -302,6 +482,19 @@ def test_diff_says_what_judging_would_change_and_writes_nothing(made_up: Workspa
     assert diff.rules["labels"].sum() == sum(judged.moved.values())
     graver = diff.rules.filter((pl.col("before") == "review") & (pl.col("after") == "reject"))
     assert set(graver["rule_after"]) <= {rule.rule for rule in load_policy("strict").rules if rule.verdict == "reject"}
+
+
+def test_diff_goes_by_duplicates_and_reviews_as_of_now_and_writes_nothing(made_up: Workspace) -> None:
+    one, other = repeat_a_label(made_up)
+    labels = made_up.store.read_labels("0002")
+    append_reviews(made_up.store.reviews_path("0002"), [review(labels, 0, "reject")])
+    before = sorted(path for path in made_up.store.root.rglob("*"))
+    diff = diff_policies(made_up, made_up.store.chunks(), "keep-all", "strict", examples=100)
+    assert sorted(path for path in made_up.store.root.rglob("*")) == before
+    reasons = dict(diff.examples.select("label_id", "reasons_after").iter_rows())
+    assert "near_duplicate" in reasons[one] and "near_duplicate" in reasons[other]
+    reviewed = labels.filter(pl.col("status") == "ok")["label_id"].first()
+    assert reviewed not in reasons  # people decided: final in both
 
 
 def test_diff_shows_examples_of_each_move(made_up: Workspace) -> None:

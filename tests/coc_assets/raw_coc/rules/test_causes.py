@@ -41,6 +41,12 @@ def test_an_actor_is_cited_only_where_the_history_shows_it(drive: Drive, box: Bo
     assert cited(drive, replace(box, seen=(0.0, 4.5))) == []  # lost long before it
 
 
+def test_a_nudge_is_for_who_leaves_the_least_room_and_not_for_who_stands_nearer() -> None:
+    bystander = person("bystander", [(0, 52.0)], [(0, -2.4)])
+    assert cited(NUDGES, bystander) == ["bystander"]
+    assert cited(NUDGES, bystander, BLOCKER) == ["blocker"]
+
+
 @pytest.mark.parametrize(
     ("why_not", "drive", "box"),
     [

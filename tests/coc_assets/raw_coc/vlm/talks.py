@@ -6,8 +6,9 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from coc_assets.raw_coc.vlm.conversation import Finished, Plan, Question, advance
+from coc_assets.raw_coc.vlm.conversation import Finished, Plan, advance
 from coc_assets.raw_coc.vlm.prompts import load_prompts
+from coc_assets.raw_coc.vlm.question import Question
 from coc_assets.raw_coc.vlm.view import KeyframeView, ShownFrame, SpeedRow, TimelineRow
 from resources.journal import Entry
 from resources.settings.labels import VlmSettings

@@ -11,7 +11,7 @@ import pytest
 from pydantic import SecretStr
 
 from coc_assets.raw_coc.vlm import batch_labelling
-from coc_assets.raw_coc.vlm.batch_labelling import UNASKED, label_chunk_by_batch, unsettled
+from coc_assets.raw_coc.vlm.batch_labelling import UNASKED, ask_chunk_by_batch, unsettled
 from coc_assets.raw_coc.vlm.conversation import advance
 from coc_assets.raw_coc.vlm.labelling import Prepared, labels_of
 from coc_assets.sources.video import VideoError
@@ -139,7 +139,7 @@ class Chunk:
                 "sleep": sleep,
             }
             try:
-                await label_chunk_by_batch(
+                await ask_chunk_by_batch(
                     self.prepared, entries, self.media, batches, wrap(journal), **{**values, **changes}
                 )
             finally:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from coc_assets.raw_coc.vlm.conversation import Conversation, Finished, Question, advance
+from coc_assets.raw_coc.vlm.conversation import Conversation, Finished, advance
+from coc_assets.raw_coc.vlm.question import Question
 from tests.coc_assets.raw_coc.vlm.talks import (
     USUAL,
     answering,

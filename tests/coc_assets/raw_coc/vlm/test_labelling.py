@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
-from coc_assets.raw_coc.vlm.labelling import Prepared, forget, label_chunk, labels_of
+from coc_assets.raw_coc.vlm.asking import ask_chunk
+from coc_assets.raw_coc.vlm.labelling import Prepared, labels_of
+from coc_assets.raw_coc.vlm.question import forget
 from coc_assets.raw_coc.vlm.view import KeyframeView
 from coc_assets.sources.video import VideoError
 from resources.journal import Entry
@@ -74,7 +76,7 @@ def label(
 ) -> tuple[dict[str, Entry], Journal, list[Any]]:
     known, journal, told = {} if entries is None else entries, Journal(), []
     asyncio.run(
-        label_chunk(
+        ask_chunk(
             chunk,
             known,
             media or Media(),  # type: ignore[arg-type]
@@ -132,7 +134,7 @@ def test_where_every_request_fails_none_is_recorded(failure: Exception) -> None:
     journal = Journal()
     with pytest.raises(BackendDown, match="All 4 requests failed, so none is recorded"):
         asyncio.run(
-            label_chunk(
+            ask_chunk(
                 prepared(),
                 {},
                 Media(),  # type: ignore[arg-type]

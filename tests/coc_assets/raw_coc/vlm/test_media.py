@@ -429,3 +429,22 @@ def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
     return mask
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_future_begins_with_t0_and_shows_nothing_before_it(root: DatasetRoot, kind: Kind) -> None:
+    each = view(2_500_000)
+    clip = made(root, kind, each)
+    seen, whole = (numbers(clip.parts(each, scope)) for scope in ("future", "all"))
+    assert seen == whole[4:] and len(seen) == 12
+    assert TIMES_US[seen[0]] <= each.t0_us < TIMES_US[seen[1]]
+
+
+def test_videos_are_made_of_the_scopes_that_are_asked_for_alone(root: DatasetRoot) -> None:
+    each = view(2_500_000)
+    with ChunkMedia(root, CHUNK, CAMERA, VlmSettings(), "video", scopes=("future",)) as chunk:
+        clip = chunk.clip([each])
+    assert set(clip.videos) == {(each.keyframe_id, "future")}
+    assert texts(clip.parts(each, "future"))[0].startswith("Video, 2 frames a second, from t = 0.0 s to t = 5.5 s.")
+    with pytest.raises(KeyError):
+        clip.parts(each, "history")
