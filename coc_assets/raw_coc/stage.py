@@ -79,7 +79,7 @@ def _shaped_by(settings: Settings) -> dict[str, Any]:
 
 STAGE = Stage(
     name="raw_coc",
-    code_version="2",
+    code_version="3",
     upstream=("trajectory_cache", "meta_actions", "keyframe_segments", "clip_videos"),
     tables=(schemas.RAW_COC,),
     sections=(),
