@@ -10,8 +10,15 @@ import re
 import polars as pl
 
 from coc_assets.filtered_coc.instruments import Figure, measured
-from coc_assets.filtered_coc.wording import ANIMALS, MORE_PEOPLE, MORE_RIDERS, PEOPLE, RIDERS, STROLLERS, VEHICLES
-from coc_assets.raw_coc.vlm.locality import Mention, mentions
+from coc_assets.filtered_coc.wording import ANIMALS, PEOPLE, RIDERS, STROLLERS, VEHICLES
+from coc_assets.raw_coc.vlm.locality import (
+    ANIMAL_NOUNS,
+    PERSON_NOUNS,
+    RIDER_NOUNS,
+    STROLLER_NOUNS,
+    Mention,
+    mentions,
+)
 from resources.settings.filtering import GroundingThresholds
 
 INSTRUMENT = "track_grounding"
@@ -19,11 +26,17 @@ VERSION = "2"
 
 US_PER_S = 1_000_000
 KINDS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
-    ("stroller", rf"\b{STROLLERS}\b", ("stroller", "person")),
+    ("stroller", rf"\b(?:{STROLLERS}|{STROLLER_NOUNS}|bugg(?:y|ies))\b", ("stroller", "person")),
     ("scooter", r"\b(?:e ?)?(?:scooter|skateboard(?:er)?)s?\b", ("rider", "person")),
-    ("rider", rf"\b(?:{RIDERS}|motorcycl[a-z]*|bicycl[a-z]*)\b", ("rider",)),
-    ("person", rf"\b(?:{PEOPLE}|[a-z]+ who)\b", ("person", "stroller")),
-    ("animal", rf"\b{ANIMALS}\b", ("animal",)),
+    ("rider", rf"\b(?:{RIDERS}|motorcycl[a-z]*|bicycl[a-z]*|{RIDER_NOUNS})\b", ("rider",)),
+    (
+        "person",
+        rf"\b(?:{PEOPLE}|{PERSON_NOUNS}|[a-z]+ who|chaps?|blokes?|fell(?:a|ow)s?|dudes?|gents?|geezers?|figures?"
+        rf"|passengers?|nurses?|soldiers?|marshals?"
+        r"|couples?|(?:group|pair|trio)s? (?:[a-z]+ )?(?:cross|walk|on foot)[a-z]*|group|pair|trio)\b",
+        ("person", "stroller"),
+    ),
+    ("animal", rf"\b(?:{ANIMALS}|{ANIMAL_NOUNS}|ducks?|bears?|wildlife|livestock)\b", ("animal",)),
     ("vehicle", rf"\b(?:{VEHICLES}|lead)\b", ("automobile", "other_vehicle", "trailer")),
 )
 """Kind of object, how texts name it (the first that matches counts), and the label classes that are of this kind."""
@@ -31,19 +44,29 @@ _KIND_PATTERNS = tuple((name, re.compile(words)) for name, words, _ in KINDS)
 PLACES = (
     r"\b(?:pedestrian|cyclist|bicycle|bike|motorcycle|scooter|children|child|deer|animal|cattle|horse|truck|bus|tram"
     r"|taxi|vehicle|car|worker|people)s?(?:'s?)? (?:lane|zone|sign|signal|light|bridge|island|refuge|area|street"
-    r"|precinct|path|stop|station|park|warning|symbol|walkway|track|route|rack|underpass|button|phase|stand|depot|wash"
-    r"|dealership)s?\b|\b(?:pedestrian|cyclist|children|child|deer|animal|cattle|horse)(?:'s)? crossings? (?:sign|area"
-    r"|zone|line|light|marking|signal|button)s?\b|\bpedestrian crossings? (?:is (?:clear|empty|free|marked)|ahead"
+    r"|precinct|path|stop|station|bay|rail|gate|park|warning|symbol|walkway|track|route|rack|underpass|button|phase"
+    r"|stand|depot|wash"
+    r"|dealership)s?\b|\b(?:pedestrian|cyclist|children|child|deer|animal|cattle|horse)(?:'s)? (?:crossing"
+    r"|xing)s? (?:sign|area"
+    r"|zone|line|light|marking|signal|button)s?\b|\b(?:ped|pedestrian) xings?\b"
+    r"|\bpedestrian crossings? (?:is (?:clear|empty|free|marked)|ahead"
     r"(?:\s*(?:$|[.,;:])| (?:is|has|and|so|with|the|at)\b))"
 )
 """Places and signs that are called after road users."""
 _LETS_CROSS = r"\b(yield[a-z]*|giv[a-z]+ way) to (an?|the) pedestrian crossing\b"
-_MORE_RIDERS = re.compile(rf"\b{MORE_RIDERS}\b")
-_MORE_PEOPLE = re.compile(
-    rf"\b(?:{MORE_PEOPLE}\b|(?!(?:{RIDERS}|{PEOPLE}|driver|motorist|trucker|operator|motorcyclist|ego|one)s?\b)"
-    r"[a-z]{3,}(?= who\b))"
+_WHOEVER = re.compile(
+    rf"\b(?!(?:{RIDERS}|{PEOPLE}|{ANIMALS}|{VEHICLES}|driver"
+    r"|motorist|trucker|operator|motorcyclist|traffic|lead|leader|agent|those|anyone|everyone|nobody|people|ego"
+    r"|one)s?\b)"
+    r"[a-z]{3,}(?= who\b)|\b(?:construction|road) workers?\b"
 )
-"""People in words that `mentions` does not know, whoever is told of with "who" among them."""
+"""People in words that `mentions` does not know: whoever is told of with "who", and workers of a site."""
+_MAYBE_EGO = re.compile(
+    r"\bthe (?:car|vehicle|automobile)\b(?! (?:ahead|in front|before (?:it|us)|in (?:the|our|its)"
+    r"|on (?:the|our|its)|to the"
+    r"|from (?:the|behind)|that|which|parked|coming|opposite|beside|alongside|cutting|pulling out|next))"
+)
+"""What may be the ego by another name; what is said to be elsewhere is not."""
 _ROAD_USERS = frozenset({"traffic controller", "school bus", "emergency vehicle"})
 """Concepts that are road users though no critical objects."""
 
@@ -121,6 +144,7 @@ def named_components(labels: pl.DataFrame) -> pl.DataFrame:
 def _plain(texts: pl.Expr) -> pl.Expr:
     """Lower-case, hyphens as spaces, without places that are called after road users."""
     spaced = texts.str.to_lowercase().str.replace_all(r"[-_\x{2010}\x{2011}]", " ")
+    spaced = spaced.str.replace_all(r"\bped (crossing|xing)", "pedestrian ${1}")
     return spaced.str.replace_all(_LETS_CROSS, "${1} to ${2} pedestrian").str.replace_all(PLACES, "place")
 
 
@@ -148,7 +172,8 @@ def _none_of(classes: tuple[str, ...]) -> pl.Expr:
 
 def _named_in(text: str, kinds: list[str]) -> list[str]:
     """The first words by which a text says that each of these kinds is there."""
-    read = _MORE_PEOPLE.sub("pedestrian", _MORE_RIDERS.sub("cyclist", text))
+    others = _MAYBE_EGO.sub("ego", text)
+    read = _WHOEVER.sub("pedestrian", others)
     words: dict[str, str] = {}
     for mention in mentions(read):
         kind = _kind_of(mention)

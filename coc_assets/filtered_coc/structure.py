@@ -21,7 +21,9 @@ from coc_assets.filtered_coc.faulty_text import (
     FUTURE_EVENT,
     HEDGES,
     LATER,
+    NO_ANSWER,
     OF_THE_ROAD,
+    OFF_TOPIC,
     PLACEHOLDER,
     REFUSAL,
     SPEAKS_OF_ITSELF,
@@ -142,24 +144,25 @@ def _hedges() -> pl.Expr:
 def _refusals(texts: pl.Series, traces: pl.Series) -> pl.Series:
     """The words by which a label declines, null for none.
 
-    Those of a refusal; where the trace tells no decision, those that speak of the speaker or the task, and the whole of
-    a trace that has no word of the road.
+    Those of an outright refusal; where the trace tells no decision, those that leave the question open, that speak of
+    the speaker or the task, and the whole of a sentence that has no word of the road.
 
     Args:
         texts: everything that each label says. traces: its trace.
     """
-    aside = traces.filter(traces.str.contains(r"\w") & ~traces.str.contains(OF_THE_ROAD))
+    aside = traces.filter(traces.str.contains(OFF_TOPIC) & ~traces.str.contains(OF_THE_ROAD))
     of_none = set(aside.drop_nulls())
-    rows = zip(REFUSAL.first_in(texts), SPEAKS_OF_ITSELF.first_in(traces), traces, strict=True)
+    found = (REFUSAL.first_in(texts), NO_ANSWER.first_in(texts), SPEAKS_OF_ITSELF.first_in(traces), traces)
     declines = [
-        refusal or _unless_read(trace, words or (trace if trace in of_none else None)) for refusal, words, trace in rows
+        refusal or _unless_read(trace, unanswered or words or (trace if trace in of_none else None))
+        for refusal, unanswered, words, trace in zip(*found, strict=True)
     ]
     return pl.Series("refusal", declines, pl.String)
 
 
-def _unless_read(trace: str, words: str | None) -> str | None:
+def _unless_read(trace: str | None, words: str | None) -> str | None:
     """The words, unless the trace tells a decision."""
-    return words if words is not None and not read_claim(trace).parsed else None
+    return words if words is not None and not read_claim(trace or "").parsed else None
 
 
 def _undecided(labels: pl.DataFrame) -> pl.Series:

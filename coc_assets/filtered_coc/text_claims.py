@@ -35,6 +35,7 @@ Side = Literal["left", "right"]
 _SIDES: tuple[Side, ...] = ("left", "right")
 _OPPOSITE: Mapping[Side, Side] = {"left": "right", "right": "left"}
 _ANY_SIDE: frozenset[LateralBucket] = frozenset({"left", "right", "straight"})
+_AXES = ("longitudinal", "lateral")
 _LANE_AFTER = len(" lane")
 _NAMES = (
     "longitudinal",
@@ -118,7 +119,18 @@ def read_claim(text: str) -> Claim:
     """The ego's decision as a text puts it, for instance "Slow down because the lead vehicle brakes"."""
     told = plain(text)
     claim = _read(told, bare=False)
-    return claim if claim.parsed else _read(told, bare=True)
+    if claim.axes_read == len(_AXES) or (wording.EGO_AS_SUBJECT.search(told) and claim.parsed):
+        return claim
+    return _completed(claim, _read(told, bare=True))
+
+
+def _completed(claim: Claim, bare: Claim) -> Claim:
+    """A claim with the axes that it lacks as a reading with a bare "the car" for the ego has them."""
+    if claim.longitudinal is None:
+        claim = replace(claim, longitudinal=bare.longitudinal, stops=bare.stops)
+    if claim.lateral is None:
+        claim = replace(claim, lateral=bare.lateral, hedged=bare.hedged, nudges=bare.nudges)
+    return claim
 
 
 def _read(told: str, *, bare: bool) -> Claim:
@@ -134,6 +146,9 @@ def _read(told: str, *, bare: bool) -> Claim:
         own = of_the_ego(sentence.decision, bare=bare or own.lstrip().startswith(wording.EGO))
         speed = speed or _speed_in(own)
         side = side or _side_in(own) or _side_meant(sentence, bare=bare)
+        for aside in sentence.asides if speed is None or side is None else ():
+            told_too = of_the_ego(aside, bare=bare)
+            speed, side = speed or _speed_in(told_too), side or _side_in(told_too)
     speed, side = speed or _SpeedClaim(None, stops=False), side or _SideClaim(None, hedged=False, nudges=False)
     longitudinal = _or_to_a_stop(speed.longitudinal, told)
     return Claim(longitudinal, side.lateral, side.hedged, side.nudges, speed.stops)
@@ -201,10 +216,11 @@ def _left_by(denied: frozenset[LongitudinalBucket]) -> frozenset[LongitudinalBuc
 
 def _side_in(own: str) -> _SideClaim | None:
     """Sides that an ego's clause allows: a manoeuvre's own, what it is told by, keeping the lane, either side."""
-    for words in side_wording.SIDED:
+    sided = side_wording.SIDED if any(side in own for side in _SIDES) else ()
+    for words in sided:
         for match in words.pattern.finditer(own):
             if not _is_denied(own, match.start()):
-                return _to_one_side(own, match, opposite=words.opposite)
+                return _to_one_side(own, match, words)
     if side_wording.IN_LANE.search(own) or side_wording.ALONG_A_BEND.search(own):
         return _SideClaim(_ANY_SIDE, hedged=False, nudges=False)
     either = [match.start() for match in side_wording.TO_EITHER_SIDE.finditer(own)]
@@ -224,15 +240,15 @@ def _side_meant(sentence: Clauses, *, bare: bool) -> _SideClaim | None:
     return replace(meant, lateral=meant.lateral | {"straight"}, hedged=False)
 
 
-def _to_one_side(own: str, match: re.Match[str], *, opposite: bool) -> _SideClaim:
+def _to_one_side(own: str, match: re.Match[str], meant: side_wording.SideWords) -> _SideClaim:
     named = cast(Side, next(filter(None, match.groups())))
-    side = _OPPOSITE[named] if opposite else named
+    side = _OPPOSITE[named] if meant.opposite else named
     words = own[match.start() : match.end() + _LANE_AFTER]
     whole = side_wording.WHOLE_MOVE.search(words) and not side_wording.NUDGE.search(words)
     sides: frozenset[LateralBucket] = frozenset({side})
-    if side_wording.ALONG_A_BEND.search(own):
+    if meant.ahead or side_wording.ALONG_A_BEND.search(own):
         sides |= {"straight"}
-    return _SideClaim(sides, bool(wording.HEDGE.search(own)), nudges=opposite or not whole)
+    return _SideClaim(sides, bool(wording.HEDGE.search(own)), nudges=meant.opposite or not whole)
 
 
 def _is_denied(own: str, at: int) -> bool:

@@ -28,8 +28,7 @@ MORE_RIDERS = r"(?:biker|pedaller|pedal cyclist|courier|bmx)s?"
 """Riders, likewise."""
 RIDERS = (
     rf"(?:{MORE_RIDERS}|rider|cyclist|bicyclist|bicycle|bike|e ?bike|motorcycle|motorcyclist|motorbike|moped|scooter"
-    r"|e ?scooter"
-    r"|skateboarder)s?"
+    r"|e ?scooter|skateboarder)s?"
 )
 STROLLERS = r"(?:stroller|pram|pushchair|wheelchair)s?"
 ANIMALS = r"(?:animal|dog|cat|deer|cow|horse|cattle|sheep|bird|goose|geese|fox|moose|elk)s?"
@@ -58,8 +57,8 @@ _OWN = (
 )
 EGO_AS_SUBJECT = re.compile(
     r"\b(?:the |our |its )?ego(?:'s)?(?: (?:vehicle|car|agent|driver|self)(?:'s)?)?\b"
-    rf"|\b(?:the |our |this |an? )?{_OWN}(?:'s)? (?:vehicle|car|taxi|system|planner|driver|truck|shuttle)(?:'s)?\b"
-    r"|\b(?:the |our )?(?:avs?|sdc|sdv|robotaxi|planner|autopilot)\b(?:'s)?"
+    rf"|\b(?:the |our |this |an? )?{_OWN}(?:'s)? (?:vehicle|car|taxi|system|planner|driver|truck|shuttle|automobile"
+    r"|unit|machine|cab|bus|van|platform)(?:'s)?\b|\b(?:the |our )?(?:avs?|sdc|sdv|robotaxi|planner|autopilot)\b(?:'s)?"
     r"|\b(?:our|my|this) (?:vehicle|car|driver)\b(?:'s)?|\b(?:we|i)\b(?:'(?:ll|m|re|ve|d))?"
 )
 
@@ -67,20 +66,20 @@ EGO_AS_SUBJECT = re.compile(
 
 BECAUSE = (
     r"because(?: of)?|bc(?: of)?|b/c|cuz|cos|'cause|since|due to|owing to|thanks to|given(?: that)?|caused by"
-    r"|in response to|in reaction to"
-    r"|on account of|in view of|in light of|in anticipation of|on seeing|upon|when|whenever|whereas|as a result of"
-    r"|(?<!well )(?<!soon )(?<!far )(?<!such )(?<!same )"
+    r"|in response to|in reaction to|on account of|in view of|in light of|in anticipation of|on seeing|upon|when"
+    r"|whenever|whereas|as a result of|(?<!well )(?<!soon )(?<!far )(?<!such )(?<!same )"
     r"as(?! (?:well|soon|far|much|possible|needed|necessary|required|usual|before)\b)"
     r"|so (?:that|as)|so (?:it|others?|they|the \w+) (?:can|could|may|has|have)"
     r"|(?<!search )(?<!searching )(?<!searches )(?<!look )(?<!looking )(?<!looks )(?<!hunts )(?<!hunting )(?<!waits )"
     r"(?<!waiting )(?<!wait )(?<!makes )(?<!make )(?<!making )(?<!heads )(?<!head )(?<!heading )(?<!reason )(?<!cause "
-    r")for(?! static constraint"
-    r"| passing\b)(?! (?:an? "
+    r")for(?! static constraint| passing\b)(?! (?:an? "
     r"|the )?(?:\w+ )?(?:gap|opening)\b| now\b| \d| (?:the )?(?:left|right)(?: hand)? (?:one|lane)\b)"
     r"|(?<=waits )for(?! (?:an? |the )?(?:\w+ )?(?:gap|opening)\b)"
 )
 PURPOSE = (
-    r"in order to|so as to|to (?:avoid|allow|let|give|make|prevent|keep|maintain|preserve|increase|create|clear|provide"
+    r"in order (?:not )?to|so as (?:not )?to|to (?:avoid|allow|let|give|make|prevent|keep|maintain|preserve|increase"
+    r"|create|clear|provide|restore|re ?establish|regain|widen|stay clear|save|protect|enable|help|ease|lower the risk"
+    r"|reduce the (?:risk|chance|danger)|minimi[sz]e the"
     r"|ensure|match|follow|comply|obey|respect|account|accommodate|respond|reach|leave|open|negotiate|navigate|safely"
     r"|yield|pass|overtake|get past|get around|cede|honou?r|prepare)"
 )
@@ -91,13 +90,21 @@ STRONG_BREAK = re.compile(r"[:;—–]")
 """Breaks after which the decision may stand as well as before."""
 OPENING = re.compile(
     rf"^\W*(?:{BECAUSE}|{PURPOSE}|with|while|after|once|seeing|noticing|observing|detecting|approaching|facing|if"
-    r"|despite|having|behind|before|at|in|on|from|to (?!the\b))\b"
+    r"|despite|having|behind|before|at|in(?! lane\b)|on|from|to (?!the\b))\b"
 )
 THEREFORE = re.compile(
     r"[,;.]?\s+(?:and )?(?:therefore|thus|hence|consequently|accordingly|as a result|for (?:this|that) reason"
     r"|which is why|that is why|which (?:requires|means|calls for|prompts|forces|causes|leads|makes)),?\s+"
     r"|,?\s+so,?\s+(?!(?:that|as|it can|others?|they)\b)(?!the \w+ (?:can|could|may)\b)"
 )
+RESULTS_IN = re.compile(
+    r",?\s+(?:and |which |this |that )?(?:call(?:s|ing)? for|lead(?:s|ing)? to|result(?:s|ing)? in|demand(?:s|ing)"
+    r"|requir(?:es|ing)|necessitat(?:es|ing)|warrant(?:s|ing)|trigger(?:s|ing)|prompt(?:s|ing)|forc(?:es|ing)|caus(?:es"
+    r"|ing)|compel(?:s|ling)|oblig(?:es|ing)|mak(?:es|ing)|mean(?:s|ing)(?: that)?|induc(?:es|ing)|dictat(?:es|ing)"
+    r"|in response|as a consequence|in consequence|to which|because of (?:this|that|which)|reacting to (?:this|that"
+    r"|which)),?\s+"
+)
+"""What follows is a decision if it tells one, and what precedes does not."""
 HEADING = re.compile(
     r"^\W*(?:(?:driving |ego |final )?(?:reasoning|decision|action|answer|trace|plan|planning|behaviou?r|maneuver"
     r"|manoeuvre|chain of causation|coc|cot|effect|label|response|output)(?: on ego behaviou?r)?)\s*:\s*"
@@ -153,35 +160,42 @@ _TO_A_SIDE = (
     r"|right|lanes?|road|path|full|complete|stop|halt|way|side|hard|heavily)\b)*"
 )
 _UNTIL_ITS_END = (
-    rf"(?:(?!\band (?:then |so |therefore |thus )|\b(?:so|therefore|thus|hence)\b|\b(?:requir|prompt|forc|caus|necessit"
+    r"(?:(?!\band (?:then |so |therefore |thus |(?:the |its )?(?:speed|pace|velocity)\b)|\b(?:so|therefore|thus"
+    r"|hence)\b|\b(?:requir|prompt|forc|caus|necessit"
     rf"|demand|warrant|trigger|oblig|result|mean|urg)\w*|\b(?:call\w* for|lead\w* to|mak(?:es|ing) {EGO})|[,;.]|{EGO})"
     r".)*"
 )
 BARE_EGO = re.compile(
-    r"(?:^|(?<=[,;:.]))(?P<before>\W*(?:(?:and|so|then|therefore|thus|hence|now|here|consequently|but)\b,?\s*)*)"
-    rf"(?P<subject>the (?:(?!{_KIND_OF}\b)\w+ )?(?:vehicle|car|driver|truck|system|taxi|shuttle)|it)\b(?:'s)?"
-    r"(?!\s+(?:ahead|in front|behind|on|in|at|to|from|that|which|who|before|waiting|beside|next|coming|traveling"
+    r"(?:^|(?<=[,;:.])|\b(?=(?:and|so|but|then) the\b))"
+    r"(?P<before>\W*(?:(?:and|so|then|therefore|thus|hence|now|here|consequently|but)\b,?\s*)*)"
+    rf"(?P<subject>the (?:(?!{_KIND_OF}\b)\w+ )?(?:vehicle|car|driver|truck|system|taxi|shuttle|automobile|machine"
+    r"|motorist|chauffeur)|vehicle|car|driver|it)\b(?:'s)?(?!\s+(?:\w+ing\b|parked|stopped\b|slowed|halted|stationary"
+    r"|crossing|(?:has|have|is|was) (?:cut|parked|stopped|braking|slowing|ahead|in front|coming)|lengths?|parks?\b"
+    r"|doors?|ahead|in front|behind|on|in|at|to|from|that|which|who|before|waiting|beside|next|coming|traveling"
     r"|travelling|parked|cuts|cutting)\b)"
 )
 """Words that mean the ego where no other words do: "the car slows down"."""
+MADE_TO = re.compile(
+    r"\b((?:compel|forc|caus|prompt|requir|oblig|lead|led|urg|induc|persuad|push|bring|driv|trigger|command|instruct"
+    r"|tell|told|ask|mak)\w*)\s+(?:us|me|the (?:vehicle|car|driver|system|taxi|shuttle)|it)(?=\s+(?:to~?|into|slow|stop"
+    r"|brake|wait|halt|turn|steer|swerve|accelerate|decelerate)\b)"
+)
+"""What something makes the ego do: "the roadworks oblige the car to slow"."""
 IT = re.compile(
     rf"(?:^|(?<=[,;:.])|\b(?:and|but|then)\b)\s*(?:then |so |now )?(?:it|they|he|she)\b(?!')[^,;.{EGO}]*?(?=[,;.{EGO}]"
-    r"|\band\b|$)"
+    r"|\band\b|\bwhether\b|$)"
 )
 """What is said of whoever was named before."""
 THINGS = re.compile(
     r"\bstop(?:ping)? ?(?:sign|line|light|bar|area|point|board|arm|marking)s?\b|\bstop and go\b|\bstop start\b"
     r"|\b(?:bus|tram|taxi|rest|truck|coach|full service) stops?\b|\b(?:yield|give way|halt|merge) (?:sign|line"
-    r"|marking)s?\b"
-    r"|\b(?:slow|passing|overtaking) (?:zone|place|area|speed|pace)s?\b"
+    r"|marking)s?\b|\b(?:slow|passing|overtaking) (?:zone|place|area|speed|pace)s?\b"
     r"|\b(?:speed|slow) (?:limit|bump|hump|table|cushion|camera|zone|sign)s?\b|\b(?:brake|tail|turn) ?(?:light"
-    r"|lamp)s?\b"
-    r"|\b(?:u )?turn(?:ing)?(?= (?:lane|pocket|signal|arrow|area|bay|sign|only|indicator|circle|radius)s?\b)"
+    r"|lamp)s?\b|\b(?:u )?turn(?:ing)?(?= (?:lane|pocket|signal|arrow|area|bay|sign|only|indicator|circle|radius)s?\b)"
     r"|\b(?:merg(?:e|ing)|passing|overtaking|exit|acceleration|deceleration|braking|stopping|parking|waiting|holding"
-    r"|yielding|reversing|crossing)"
-    r"(?= (?:lane|pocket|area|point|bay|zone|distance|sign|ramp|time|space|spot|place|traffic|signal|line)s?\b)"
-    r"|\b(?:from|after|following|out of) (?:an? |its |the |having )?(?:\w+ )?(?:stop|stopping|stopped|standing|waiting"
-    r"|yielding|standstill|halt|rest|stopped position)\b"
+    r"|yielding|reversing|crossing)(?= (?:lane|pocket|area|point|bay|zone|distance|sign|ramp|time|space|spot|place"
+    r"|traffic|signal|line)s?\b)|\b(?:from|after|following|out of) (?:an? |its |the |having )?(?:\w+ )?(?:stop|stopping"
+    r"|stopped|standing|waiting|yielding|standstill|halt|rest|stopped position)\b"
     r"|\bturn(?:s|ed|ing)? (?:out (?:to~?|that)|(?:on|off) (?:the|its) (?:\w+ )?(?:light|lamp|indicator|signal|blinker"
     r"|hazard)s?|green|red|yellow|amber|its attention|to (?:green|red|yellow|amber))\b"
     r"|\b(?:has|have|had|just|having|is|are|been|being|was|were|who|that|which) left\b"
@@ -191,15 +205,24 @@ THINGS = re.compile(
     r"|\bleft (?:the|its|their|a) (?:lane|road|junction|intersection|roundabout|path|crosswalk|kerb|curb|carriageway)\b"
     r"|\b(?:room|time|space|distance|gap) left\b|\bleft (?:behind|over)\b"
     r"|\bright (?:ahead|away|now|in front|next to)\b"
+    r"|\b(?:its|their|our|his|her|your) turns?\b(?! to the)|\bin turn\b"
+    r"|\bpedestrian (?:signal|light|zone|area|island|bridge|street|precinct|refuge)s?\b|\bcar parks?\b"
+    r"|\b(?:bus|bike|bicycle|cycle|taxi|tram|truck) (?:lane|path|bay|rank|depot)s?\b"
+    r"|\b(?:lateral|centripetal|sideways) acceleration\w*"
+    r"|\bleave\w* \w+ \w+ behind\b|\bspeed of (?:the )?(?:traffic|others?|sound)\b"
     r"|\b(?:no|any) (?:\w+ )?(?:traffic|vehicles?|cars?|pedestrians?)\b"
+    # who does not know tells no decision
+    r"|\b(?:can ?not|can't|could not|couldn't|unable to~?|impossible to~?|hard to~?) (?:\w+ly )?(?:say|tell|determine"
+    r"|judge|know|decide|describe|answer|infer|comment|assess|state)\b.*"
+    r"|\b(?:enough|nothing|little|much|more)(?: \w+){0,3} to~? go (?:on|by)\b|\bpass on (?:this|that)\b|\bunclear\b.*"
 )
 """Places, signs and figures of speech whose names hold a word of a decision."""
 OTHERS = re.compile(
     # "the truck's lane change"; "the lead brakes" as a clause of its own; "the car turning left"; "a slowing truck"
     rf"\b{ACTOR}(?<!ego)'s? (?:(?:sudden|hard|sharp|gentle|strong|abrupt|slow|low|own|current|lane|harsh"
-    rf"|late) )*(?!{_NO_NOUN}\b)\w+"
-    rf"|(?:^|(?<=[,;:.])|\b(?:and|but|while|whereas|that|when|where|until|if|with|once|after|before|although|though)\b)"
-    rf"\s*(?:{_DETERMINER}\s+(?:(?!{_NO_NOUN}\b)\w+\s+){{0,3}}?|(?:{_KIND_OF}\s+)*){ACTOR}\b(?!{_PLACE}\s*(?:$"
+    rf"|late) )*(?!{_NO_NOUN}\b)\w+|(?:^|(?<=[,;:.])|\b(?:and|but|while|whereas|that|when|where|until|if|with|once"
+    rf"|after|before|although|though)\b)\s*(?:{_DETERMINER}\s+(?:(?!{_NO_NOUN}\b)\w+\s+){{0,3}}?"
+    rf"|(?:{_KIND_OF}\s+)*){ACTOR}\b(?!{_PLACE}\s*(?:$"
     rf"|[,;:.])){_UNTIL_ITS_END}"
     rf"|\b{_DOING}\s+(?:(?!{_NO_NOUN}\b)\w+\s+){{0,2}}?{ACTOR}\b"
     rf"|\b{ACTOR}{_PLACE}\s+(?:that|who|which|whose)\b[^,;.{EGO}]*?(?=,|;|\.|{EGO}|\band\b|$)"
@@ -210,13 +233,13 @@ STILL = re.compile(r"(?:double )?(?:parked|stopped|stationary|standing|halted|br
 """Others that the ego passes without overtaking them."""
 DENIAL = re.compile(
     r"\b(?:not|never|cannot|can't|without|no longer|no need (?:to~?|for)|avoids?|avoiding|refrains? from|isn't|doesn't"
-    r"|don't"
-    r"|won't|didn't|shouldn't|nor|neither|no|hardly|unable to~?)"
+    r"|don't|won't|didn't|shouldn't|nor|neither|no|hardly|unable to~?)"
     r"(?:\s+(?:\w+ly|to~?|need|needs|have|having|be|being|yet|even|any|a|an|the|further|start|begin|make|making"
     r"|for|of|also))*\s*$"
 )
 MENTIONED_ONLY = re.compile(
-    r"\b(?:instead of|rather than|ready to~?|prepared to~?|able to~?|in case|alert to~?)(?:\s+(?:\w+ly|be|to~?))*\s*$"
+    r"\b(?:instead of|rather than|ready to~?|prepared to~?|able to~?|in case|alert to~?|perhaps|maybe|possibly|whether"
+    r"|(?:could|may|might) (?:well )?be)(?:\s+(?:\w+ly|be|to~?))*\s*$|\bwhether\b.*$"
 )
 """Before words for what the ego does, these make them no decision at all."""
 NOT_NEEDED = re.compile(
@@ -233,9 +256,8 @@ HEDGE = re.compile(
 
 RED_LIGHT = re.compile(
     r"(?<!no )\bred\s+(?:\w+\s+)?(?:light|signal|arrow)\b(?!\s+(?:for|facing) (?:the )?(?:cross|oncoming|other"
-    r"|opposing))"
-    r"|\b(?:light|signal|arrow)\s+(?:ahead\s+)?(?:is\s+|turns\s+|turned\s+|turning\s+|shows\s+|stays\s+|remains\s+"
-    r"|still\s+|just\s+)*red\b"
+    r"|opposing))|\b(?:light|signal|arrow)\s+(?:ahead\s+)?(?:is\s+|turns\s+|turned\s+|turning\s+|shows\s+|stays\s+"
+    r"|remains\s+|still\s+|just\s+)*red\b"
 )
 GREEN = re.compile(r"\bgreen\b")
 COLLISION = re.compile(

@@ -45,7 +45,7 @@ def judged_labels(store: Store, settings: Settings) -> pl.DataFrame:
         "{} + {}", *(pl.col(name).fill_null("none") for name in ("longitudinal_decision", "lateral_decision"))
     )
     judged = rows.with_columns(pl.Series("verdict", verdicts, pl.String))
-    cell = pl.format("{} | {} | {}", pl.col("action").fill_null("keyframe gone"), decision, "verdict")
+    cell = pl.format("{} | {} | {}", pl.col("action").fill_null("no keyframe"), decision, "verdict")
     return judged.select("chunk", "label_id", "labeler", "verdict", cell.alias(_CELL))
 
 

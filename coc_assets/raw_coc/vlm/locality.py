@@ -90,13 +90,64 @@ _WAY = (
     r"|on the right|that|which|now|just))*"
 )
 _MAKES = (
-    r"(?:tesla|toyota|honda|bmw|audi|volkswagen|vw|nissan|hyundai|kia|mazda|subaru|chevrolet|chevy|volvo|porsche|renault"
+    r"(?:tesla|toyota|honda|bmw|audi|volkswagen|vw|nissan|hyundai|kia|mazda|subaru|chevrolet|chevy|volvo|porsche"
+    r"|renault"
     r"|peugeot|skoda|cadillac|buick)s?|mercedes|lexus|prius(?:es)?"
 )
 _LIT = (
     r"(?: (?:are|is|were|just|suddenly|both|all|now|have|has))*"
     r" (?:(?:com(?:e|es|ing)|came|go(?:es|ing)?|went|turn(?:s|ed|ing)?|switch(?:es|ed)?) on|light(?:s|ing)? up|lit"
     r"|flash(?:es|ed|ing)?|glow(?:s|ing)?|illuminat\w+|activat\w+|appear\w*|ahead|in front)\b"
+)
+PERSON_NOUNS = (
+    r"(?:peds?|(?:dog )?walkers?|hikers?|ramblers?|commuters?|tourists?|sightseers?|backpackers?|shoppers?"
+    r"|parents?|mothers?|moms?|mums?|mummy|fathers?|dads?|daddy|famil(?:y|ies)|nann(?:y|ies)|gentlem[ae]n"
+    r"|youngsters?|youths?|teens?|adolescents?|infants?|tots?|pupils?|school ?(?:kid|boy|girl|mate)s?|pre ?schoolers?"
+    r"|skaters?|roller ?(?:blad|skat)ers?|seniors?|senior citizens?|pensioners?|elders?|citizens?|grann(?:y|ies)"
+    r"|grand(?:mother|father|ma|pa|dad|parent|child|son|daughter)s?|residents?|locals|villagers?|neighbou?rs?"
+    r"|lass(?:es)?"
+    r"|lassies?|maidens?|vendors?|hawkers?|buskers?|onlookers?|spectators?|protest[eo]rs?|demonstrators?|marchers?"
+    r"|revell?ers?|party ?goers?|visitors?|labou?rers?|sweepers?|fire ?fighters?|firem[ae]n|workm[ae]n|road ?workers?"
+    r"|surveyors?|cops?|police(?:m[ae]n|wom[ae]n)|lollipop (?:m[ae]n|lad(?:y|ies))|postm[ae]n|mailm[ae]n|post(?:ie"
+    r"|woman)"
+    r"|mail carriers?|delivery (?:m[ae]n|persons?|people|guys?|boys?)|binm[ae]n|doctors?"
+    r"|paramedics?|nuns?|monks?|priests?|waiters?|waitress(?:es)?|athletes?|sprinters?|jugglers?|clowns?|drunks?"
+    r"|drunkards?"
+    r"|foot ?goers?|wayfarers?|humans?|human beings?|strangers?|civilians?|trekkers?|amblers?|dawdlers?"
+    r"|twins|siblings|friends|schoolm[ae]n|foot passengers?|(?:work|road|construction|survey) crews?|walking figures?"
+    r"|wheel ?chair users?)"
+)
+"""People, in words that mean nothing else on a road; likewise below."""
+FELLOWS = (
+    r"(?:guy|bloke|chap|fell(?:a|ow)|dude|lad|gent|geezer|lass|folk|someone|somebody|anybody else|lady|man|woman"
+    r"|nurse|soldier|marshal|individual)s?"
+)
+RIDER_NOUNS = (
+    r"(?:bikers?|pedall?ers?|(?:pedal )?cyclists?|bmx(?:er)?s?|push ?bikes?|pedal (?:bike|cycle)s?|push ?cycles?"
+    r"|tandem (?:bike|bicycle)s?"
+    r"|pedelecs?|(?:mountain|cargo|road|racing|dirt|quad) bikes?|tri(?:cycles?|kes?)|unicycl(?:es?|ists?)|vespas?"
+    r"|two wheelers?"
+    r"|velocipedes?|peloton|scooterists?|couriers?|(?:bike|bicycle) couriers?|(?:cycle|bike) (?:couriers?|messengers?))"
+)
+ANIMAL_NOUNS = (
+    r"(?:fox(?:es)?|moose|elks?|rabbits?|hares?|squirrels?|kangaroos?|wallab(?:y|ies)|(?:wild )?boars?|hogs?|pigs?"
+    r"|piglets?"
+    r"|goats?|lambs?|ewes?|terriers?|labradors?|retrievers?|poodles?|spaniels?|pupp(?:y|ies)|hounds?|kittens?"
+    r"|pigeons?|swans?"
+    r"|hens?|chickens?|ducklings?|raccoons?|hedgehogs?|coyotes?|wol(?:f|ves)|llamas?|alpacas?|camels?|donkeys?|mules?"
+    r"|pon(?:y|ies)|foals?|cal(?:f|ves)|bullocks?|oxen|stags?|reindeer|buffalo(?:es)?"
+    r"|bisons?|antelopes?|elephants?|monkeys?|snakes?|turtles?|tortoises?|iguanas?|alligators?|peacocks?|sea ?gulls?"
+    r"|gulls?"
+    r"|crows|ravens?|pheasants?|partridges?|goose|emus?|ostrich(?:es)?|beasts?|critters?|creatures?|canines?|mutts?"
+    r"|heifers?"
+    r"|herds?|flocks?|badgers|fawns?)"
+)
+STROLLER_NOUNS = r"(?:(?:baby|double|twin|child) (?:buggy|buggies|carriages?)|perambulators?)"
+_ON_THE_WAY = (
+    r"(?: \w+ly)? (?:cross\w*|walk\w*|step\w*|stroll\w*|stand\w*|wait\w*|run\w*|hurr\w+|wandering|waddl\w+"
+    r"|on (?:foot|the)"
+    r"|with|and|at the|by the|in the (?:road|street|lane|way)|from the|is|are|finish\w*|hand in hand"
+    r"|in (?:scrubs|uniform|black|dark|hi vis|high vis|an? \w+ (?:vest|coat|jacket|hat)))"
 )
 _WHEELS = ("vehicle",)
 _OBJECT: ComponentCategory = "critical_object"
@@ -195,7 +246,7 @@ CONCEPTS: tuple[Concept, ...] = (
     Concept(
         "cyclist",
         _OBJECT,
-        r"(?:bi)?cyclists?|bicycl(?:es?|ists?)|(?:e )?bikes?",
+        rf"(?:bi)?cyclists?|bicycl(?:es?|ists?)|(?:e )?bikes?|{RIDER_NOUNS}",
         kind_of=("rider", "vulnerable road user"),
         also=r"riders?",
     ),
@@ -203,7 +254,8 @@ CONCEPTS: tuple[Concept, ...] = (
     Concept(
         "stroller",
         _OBJECT,
-        r"strollers?|prams?|push ?chairs?|wheel ?chairs?",
+        r"strollers?|prams?|push ?chairs?|wheel ?chairs?"
+        rf"|{STROLLER_NOUNS}|with (?:a|the|her|his|their) bugg(?:y|ies)|bugg(?:y|ies)(?={_ON_THE_WAY})",
         kind_of=("vulnerable road user", "pedestrian"),
     ),
     Concept(
@@ -213,7 +265,12 @@ CONCEPTS: tuple[Concept, ...] = (
         r"|(?:road |construction )?workers?|boys?|girls?|lad(?:y|ies)|bystanders?|passers? ?by|school ?child(?:ren)?"
         r"|students?(?! driver)|runners?|teenagers?|babies|baby|crowds?|foot traffic"
         rf"|(?:someone|somebody)(?= (?:{_WHO} )*(?:{_ON_FOOT}))|(?:for|to|around) (?:someone|somebody)(?=\W*$|[.,;])"
-        r"|(?:a|an|the|another|one|two) (?:(?!speed|target)\w+ )?figures?(?! (?:of|out|eight)\b)",
+        r"|(?:a|an|the|another|one|two) (?:(?!speed|target)\w+ )?figures?(?! (?:of|out|eight)\b)"
+        rf"|{PERSON_NOUNS}|{FELLOWS}(?={_ON_THE_WAY})|(?:a|an|the|some|old|two|three|young) (?:guy|bloke|chap|fella"
+        rf"|lass)s?"
+        rf"|(?:elderly|old|older|young) couples?|(?:a|the|one) (?:\w+ )?couple(?! of\b)(?={_ON_THE_WAY})"
+        rf"|passengers?(?= (?:wait|stand|alight|board)\w*)|(?:a|the) (?:\w+ )?(?:group|pair|trio)(?= (?:cross|walk"
+        rf"|on foot))",
         kind_of=("vulnerable road user",),
         also=r"someone|vrus?|figures?",
     ),
@@ -221,7 +278,9 @@ CONCEPTS: tuple[Concept, ...] = (
     Concept(
         "animal",
         _OBJECT,
-        r"animals?|dogs?|cats?|deer|cows?|cattle|horses?|birds?|geese|sheep|wildlife|livestock",
+        r"animals?|dogs?|cats?|deer|cows?|cattle|horses?|birds?|geese|sheep|wildlife|livestock"
+        rf"|{ANIMAL_NOUNS}|ducks?(?={_ON_THE_WAY})(?! (?:in|and)\b)|(?:a|the|brown|black|young) bear(?! (?:left"
+        rf"|right)\b)",
         kind_of=("obstacle",),
     ),
     Concept("tram", _OBJECT, r"trams?|street ?cars?", kind_of=("railway crossing", *_WHEELS), also=r"light rail"),
@@ -397,7 +456,7 @@ _VERB = (
     r"|waits?|adapts?|holds?|moves?|speeds?|travels?|drives?|approaches)"
 )
 _UNTIL = (
-    r"[^.;:!?]*?(?=[.;:!?]|$|, (?:the|a|an|it|ego)\b"
+    r"[^.;:!?]*?(?=[.;:!?]|$|, (?:the|a|an|it|ego|just|only|one|two)\b"
     r"|,? (?:but|because|so|since|as|while|although|though|and (?:the|a|an|then|it|is|are|keep|slow|stop))\b)"
 )
 _LAMPS = r"(?:light|signal|lamp)s?"
@@ -416,6 +475,30 @@ _NOT_MEANT: tuple[str, ...] = (
     rf"\b(?:brake|tail) ?{_LAMPS}\b(?!{_LIT})",
     rf"\b(?:head|hazard|turn|street|rear|warning|indicator) ?{_LAMPS}\b",
     r"\bwithin (?:the )?speed limits?\b",
+    # people named for what they drive, and things named for people and animals
+    rf"\b(?:{FELLOWS}|who)(?= (?:(?:is|are|just|ahead|has|'s) )*(?:in front\b|ahead\b|behind the wheel"
+    r"|in (?:a|an|the|his|her|that) (?:\w+ )?(?:cars?|vans?|trucks?|suvs?|lorry|taxi|cab|bus|transit|golf|ute"
+    r"|hatchback|saloon"
+    rf"|sedan|pickup|jeep|{_MAKES})\b|driv\w+|park\w*|overtak\w*|merg\w*|cut\w* (?:in|up|across)|brak\w*|pull\w* out"
+    rf"|honk\w*"
+    r"|indicat\w*|tailgat\w*))",
+    r"\b(?:baby|child|children's|dog|pet|horse|cattle|animal|family|tourists?|commuters?|visitors?|residents?|senior"
+    r"|people|workm[ae]n'?s?|shoppers?|pedestrians?|human|nurses?|doctors?|bird|men|women|goose|wolf|crew"
+    r"|local|courier|children|kids?|parents?)(?:'s|')? "
+    r"(?=strollers?|bugg(?:y|ies)|carriages?|prams?|push ?chairs?|legs?\b|grids?|guards?\b|box(?:es)?\b|trailers?"
+    r"|cars?\b|bus(?:es)?\b"
+    r"|coach(?:es)?|vans?\b|trucks?|traffic|train|parking|permits?|zones?|signs?|cent(?:er|re)s?|homes?|drivers?|driven"
+    r"|carriers?|movers?|transports?|transporters?|eyes?\b|at work|at play|play ?grounds?|play areas?"
+    r"|street|islands?|refuge|xing|bridge|signal"
+    r"|areas?\b)",
+    r"\bdog ?legs?\b|\bcat'?s'? ?eyes?\b|\bcattle grids?\b|\bhorse ?box(?:es)?\b|\bhorse ?power\b|\bbird'?s eye\b"
+    r"|\bped(?:estrian)? xings?\b|\bbull bars?\b|\bdead ?man\b|\brunners? up\b|\bman ?holes?\b|\bhog(?:s|ging)? the\b"
+    r"|\bsnakes? (?:left|right"
+    r"|through|around|along|past|its|between)\b|\bfoxes? (?:us|the)\b|\bbadgers? (?:us|the|its|his)\b"
+    r"|\btot(?:s|ting)? up\b"
+    r"|\bhares? off\b|\bpigs? ear\b|\b(?:bus|tram|taxi|coach) (?:bays?|rails?|tracks?|lines?|gates?|shelters?"
+    r"|terminus|ranks?)\b",
+    r"\b(?:drop\w*|let\w*|set\w*) (?:off )?(?:a |the |its |our )?passengers?\b",
     r"\b(?:at|to|towards?|under|below|near|above|obey\w*|respect\w*|exceed\w*|observ\w*|match\w*|reach\w*) (?:the )?"
     r"(?:\w+ )?speed limits?\b",
     r"\bon ?coming (?:lane|side|direction)s?\b|\bin (?:the )?light of\b",
@@ -426,7 +509,12 @@ _NOT_THERE: tuple[str, ...] = (
     r"\b(?:other|surrounding|nearby|following|rear|adjacent|flow of|general|normal|regular) traffic\b",
     r"\b(?:vehicles?|cars?|traffic) behind\b",
     # what is absent, or merely possible
-    r"\b(?:no|not|without|neither|nor|never|nothing|free (?:of|from)|clear(?:ed)? of|absence of|lack of)\b" + _UNTIL,
+    r"\b(?:pedestrian|ped|people|person|cyclist|bike|animal|traffic|vehicle|car|obstacle)s? (?:free|less)\b",
+    r"\b(?:pedestrian|ped|people|person|cyclist|bike|animal|vehicle|car|rider|walker|kid|child|children)s?"
+    r"(?::| =|,)? (?:none|absent|nowhere|nil|no\b(?! longer)|0\b|(?:is|are) (?:absent|nowhere|not))",
+    r"\b(?:no|not|without|neither|nor|never|nothing|nobody|none|hardly any\w*|free (?:of|from)|clear(?:ed)? of"
+    r"|zero(?= (?:ped|people|person|cycl|bike|animal|traffic|vehicle|car))"
+    r"|(?:empty|devoid|void|bereft|rid) of|absence of|lack of)\b" + _UNTIL,
     r"\b(?:if|any|whether|unless|until|once|in case|potential|possible|possibly|hypothetical|unexpected|unseen)\b"
     + _UNTIL,
     r"\b(?:watch|check|look|scan|monitor)\w*(?: \w+){0,6}? for\b" + _UNTIL,

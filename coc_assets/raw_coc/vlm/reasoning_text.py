@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
-from typing import Literal, cast
+from itertools import chain, islice, pairwise
+from typing import cast
 
 from coc_assets.raw_coc.records import Attribute, Component
+from coc_assets.raw_coc.vlm import decision_words
+from coc_assets.raw_coc.vlm.decision_words import GOES_ON, Open, OpenSide
 from coc_assets.raw_coc.vlm.lenient import clean, shortened, without_reasoning
 from coc_assets.raw_coc.vlm.locality import Concept, mentions
 from resources.schemas import LateralDecision, LongitudinalDecision, Scenario, Side
@@ -25,8 +28,7 @@ _OPENED, _CLOSED = "<|cot_start|>", "<|cot_end|>"
 _OUTER_TOKENS = re.compile(r"^(?:\s*<\|[^<>|]{1,64}\|>)+|(?:<\|[^<>|]{1,64}\|>\s*)+$")
 _HEADING = re.compile(r"^(?:reasoning|chain of causation|coc|cot|trace|decision|answer)\s*:\s*", re.IGNORECASE)
 
-Open = Literal["slow", "wait"]
-"""What the words say of speed where they leave the decision to the cause."""
+_DRIVES_ON: LongitudinalDecision = "set_speed_tracking"
 SIDED: frozenset[LateralDecision] = frozenset({"out_of_lane_nudge", "in_lane_nudge", "lane_change", "turn"})
 _SIDELESS: frozenset[LateralDecision] = frozenset({"lane_keeping"})
 
@@ -55,6 +57,15 @@ class LateralWords:
     """One manoeuvre to the side that a clause names."""
 
     decision: LateralDecision
+    direction: Side | None
+    at: int
+
+
+@dataclass(frozen=True)
+class _Move:
+    """Words for a manoeuvre to the side, whose size may be open."""
+
+    meant: LateralDecision | OpenSide
     direction: Side | None
     at: int
 
@@ -135,15 +146,20 @@ _PURPOSE = (
     r"|continue|safely \w+)"
 )
 _BECAUSE = (
-    r"because(?: of)?|since|due to|owing to|thanks to|given(?: that)?|caused by|in response to|in reaction to"
-    r"|on account of|so that|when|whereas"
+    r"because(?: of)?|since|due to|owing to|thanks to|given(?: that)?|now that|caused by|in response to|in reaction to"
+    r"|on account of|in view of|in light of|in anticipation of|on seeing|as a result of|so that|when|whenever|whereas"
+    r"|although|even though|so (?:the \w+(?: \w+)?|it|they|others) (?:can|could|may)"
     r"|(?<!well )(?<!soon )(?<!far )(?<!such )as(?! (?:well|soon|far|much|possible|needed|necessary))"
-    r"|(?<!search )(?<!searching )(?<!searches )(?<!look )(?<!looking )"
-    r"for(?! (?:an? |the )?(?:\w+ )?gap\b| now\b| \d)"
+    r"|(?<!search )(?<!searching )(?<!searches )(?<!look )(?<!looking )(?<!looks )(?<!hunts )(?<!hunting )"
+    r"(?<!lane )(?<!room )(?<!way )for(?! (?:an? |the )?(?:\w+ )?(?:gap|opening)\b| now\b| \d)"
 )
 _CONNECTIVE = re.compile(rf"\b(?P<purpose>{_PURPOSE})\b|\b(?:{_BECAUSE})\b|[:—]|\s-\s", re.IGNORECASE)
+_HEADED = re.compile(r"^([^:—]*?)(?:[:—]|\s-\s)")
+"""What stands before a break after which the decision may come as well: "Action: brake"."""
+_MOST_BREAKS = 20  # of a leading cause
 _OPENING = re.compile(
-    rf"^\W*(?:{_BECAUSE}|with|while|upon|after|once|seeing|noticing|approaching|facing|if|to (?!the\b))\b",
+    rf"^\W*(?:{_BECAUSE}|with|while|upon|after|once|having|despite|seeing|noticing|observing|detecting|approaching|facing"
+    r"|if|to (?!the\b))\b",
     re.IGNORECASE,
 )
 _THEREFORE = re.compile(
@@ -151,10 +167,16 @@ _THEREFORE = re.compile(
     r"|,\s*so\s+(?!that\b|as\b)",
     re.IGNORECASE,
 )
+_BREAK = re.compile(
+    r",|(?<!of )(?<!to )(?<!for )(?<!by )(?<!behind )(?<!towards )(?<!than )"
+    rf"\b(?={decision_words.EGO_AS_SUBJECT}|(?:we|i)\b)",
+    re.IGNORECASE,
+)
+"""Where the decision may begin after a leading cause: at a comma, or where the ego becomes the subject."""
 _PREAMBLE = re.compile(
-    r"^\W*(?:(?:then|so|please|i|we|it|and|the|ego|ego's|vehicle|car"
-    r"|must|should|will|would|can|is|are|has|have|needs?|to|decides?|decided|chooses?|plans?|intends?|begins?|starts?|going"
-    r"|safely|carefully|gently|gradually|smoothly|slightly|immediately|cautiously|briefly|now|first)\b[\s,]*)*",
+    r"^\W*(?:(?:then|so|please|i|we|it|and|the|our|my|ego|ego's|host|av|robotaxi|self-driving|autonomous|automated"
+    r"|vehicle|car|must|should|will|would|can|is|are|has|have|needs?|to|decides?|decided|chooses?|plans?|intends?"
+    r"|begins?|starts?|going|safely|carefully|gently|gradually|smoothly|slightly|immediately|cautiously|briefly|now|first)\b[\s,]*)*",
     re.IGNORECASE,
 )
 
@@ -164,13 +186,28 @@ def clauses_of(sentence: str) -> Clauses:
     before, after = _around_therefore(sentence)
     if after and not _names_decision(_cut(before).decision):
         return _with_causes(_cut(after), before)
+    headed = _HEADED.match(sentence)
+    if headed and not _names_decision(_cut(headed[1]).decision):
+        return _with_causes(_cut_after_opening(sentence[headed.end() :]), headed[1])
+    return _cut_after_opening(sentence)
+
+
+def _cut_after_opening(sentence: str) -> Clauses:
     opening = _OPENING.match(sentence)
     if not opening:
         return _cut(sentence)
     rest = sentence[opening.end() :]
-    commas = [match.start() for match in re.finditer(",", rest)]
-    begins = next((at for at in commas if _begins_with_decision(rest[at + 1 :])), commas[0] if commas else None)
-    return _with_causes(_cut(rest[begins + 1 :]), rest[:begins]) if begins is not None else _cut(sentence)
+    begins = _end_of_opening(rest)
+    return _with_causes(_cut(rest[begins:]), rest[:begins].rstrip(", ")) if begins is not None else _cut(sentence)
+
+
+def _end_of_opening(rest: str) -> int | None:
+    """Where the decision begins after a leading cause; None where nothing tells."""
+    breaks = list(islice(_BREAK.finditer(rest), _MOST_BREAKS))
+    starts = (mark.end() for mark in breaks if _begins_with_decision(rest[mark.end() :]))
+    told_of_ego = (mark.end() for mark in breaks if not mark[0] and _names_decision(_cut(rest[mark.end() :]).decision))
+    commas = (mark.end() for mark in breaks if mark[0])
+    return next(chain(starts, told_of_ego, commas), None)
 
 
 def _around_therefore(sentence: str) -> tuple[str, str]:
@@ -209,7 +246,7 @@ def _preamble(text: str) -> int:
 def _decision_starts(clause: str) -> Iterator[int]:
     own = of_the_ego(clause)
     yield from (at for at, _ in _longitudinal_words(own))
-    yield from (words.at for words in lateral_words(clause))
+    yield from (move.at for move in _moves(clause))
 
 
 def _names_decision(clause: str) -> bool:
@@ -222,59 +259,13 @@ def _decides(clauses: Clauses) -> bool:
 
 # ── what the ego does ─────────────────────────────────────────────────────────────────────────────────────────────────
 
-_ACTOR = (
-    r"(?:vehicle|car|truck|bus|buse|van|lorry|suv|taxi|lead|pedestrian|person|people|child|children|cyclist|rider|bicycle"
-    r"|bicyclist|bike|motorcycle|motorcyclist|scooter|trailer|tram|train|traffic|object|obstacle|animal|agent|driver)s?"
-)
-_DOES = (
-    r"(?:turn|merg|chang|cut|nudg|cross|stopp?|slow|brak|decelerat|accelerat|pull|yield|revers|back|mov|swerv|drift"
-    r"|overtak|pass|wait|approach|enter|emerg|proceed|com|exit|shift|encroach|mak|driv|travel|speed|keep|giv)"
-)
-_DOING = (
-    r"(?:stopping|slow(?:er|ing|ed)?(?:[- ](?:down|moving))?|braking|decelerating|accelerating|passing|turning"
-    r"|reversing|waiting|merging|yielding|crossing|nudging|moving|cutting[- ]in)"
-)
-_NO_NOUN = r"(?:for|behind|to|with|the|a|an|down|at|and|around|past|left|right)"
-_WHICH = (
-    r"(?:\s+(?:ahead|in front|(?:on|to|from) the (?:left|right)|in the (?:\w+ )?lane|that|who|which|is|are|was|were|has"
-    r"|have|may|might|just|also|currently|suddenly|(?:begins?|starts?)(?: to)?))*"
-)
-_TO_A_SIDE = r"(?:\s+(?:to|into|onto|from|towards?|the|its|our|ego|a|in|out|over|down|left|right|lanes?|road|path)\b)*"
-_NOT_THE_EGO: tuple[re.Pattern[str], ...] = (
-    # signs, places and things whose names hold a decision's word
-    re.compile(r"\bstop[- ]?(?:sign|line|light|bar|area|point)s?\b|\bstop[- ]and[- ]go\b|\b(?:bus|tram) stops?\b"),
-    re.compile(r"\byield signs?\b|\bspeed (?:limit|bump|hump|table|cushion)s?\b"),
-    re.compile(
-        r"\b(?:turn|turning|merge|merging|passing|overtaking|exit)"
-        r"(?=[- ](?:lane|pocket|signal|arrow|area|point|bay|sign)s?\b)"
-    ),
-    # what others do: "the slowing truck", "the car turning left"
-    re.compile(rf"\b{_DOING}\s+(?:(?!{_NO_NOUN}\b)\w+\s+)?{_ACTOR}\b"),
-    re.compile(rf"\b{_ACTOR}\b{_WHICH}\s+{_DOES}(?:e|s|es|ed|ing)?\b{_TO_A_SIDE}"),
-    # what the ego does not do
-    re.compile(
-        r"\b(?:without|instead of|rather than|not|never|no need (?:to|for)|avoid(?:ing)? having to)\s+"
-        r"(?:\w+ly\s+)?(?:to\s+)?\w+(?:\s+(?:lanes?|left|right)\b)?"
-    ),
-)
-_EGO: tuple[re.Pattern[str], ...] = (
-    re.compile(r"\b(?:the |our |its )?(?:ego|host|self[- ]driving|autonomous)(?:[- ](?:vehicle|car|agent|driver)\b)?"),
-    re.compile(r"\bour (?:vehicle|car)\b"),
-    re.compile(
-        r"^\W*the (?:vehicle|car|driver)\b"
-        r"(?=\s+(?:is|should|must|will|needs?|has to|decides?|plans?|begins?|starts?|continues|slows|stops|yields|turns"
-        r"|keeps|maintains|changes|nudges|resumes|accelerates|brakes|decelerates|proceeds|follows|remains|stays|merges"
-        r"|waits|adapts|adjusts)\b(?! (?:crossing|cutting|merging|turning) (?:in|into|from)))"
-    ),
-)
-
 
 def of_the_ego(clause: str) -> str:
     """The clause, lower-case, without what others do and what things are called, every other word where it was."""
     own = (clause.lower() if len(clause.lower()) == len(clause) else clause).replace("’", "'")
-    for pattern in _EGO:
+    for pattern in decision_words.EGO:
         own = pattern.sub(partial(_filled, " "), own)
-    for pattern in _NOT_THE_EGO:
+    for pattern in decision_words.NOT_THE_EGO:
         own = pattern.sub(partial(_filled, "#"), own)
     return own
 
@@ -283,186 +274,86 @@ def _filled(filler: str, match: re.Match[str]) -> str:
     return filler * len(match[0])
 
 
-_SPEED = r"(?:\w+\s+){0,3}?(?:speed|pace|velocity)"
-_NOT_PASSED = r"(?:oncoming|parked|stopped|stationary|static|standing|double[- ]parked|disabled|broken)"
-_NOTHING_TO_PASS = (
-    r"(?!\s+(?:through|by\b|under|over|between|straight|beneath|safely through"
-    rf"|(?:the\s+|an?\s+|\w+ing\s+)?(?:\w+\s+)?(?:{_NOT_PASSED}|intersection|junction|crosswalk|cones?|construction|debris"
-    r"|obstacles?|work)))"
-)
-_GAP: LongitudinalDecision = "gap_searching"
-_PASS: LongitudinalDecision = "acceleration_for_passing"
-_YIELD: LongitudinalDecision = "yield"
-_STOP: LongitudinalDecision = "stop_for_static_constraint"
-_FOLLOW: LongitudinalDecision = "lead_obstacle_following"
-_ADAPT: LongitudinalDecision = "speed_adaptation"
-_GO: LongitudinalDecision = "set_speed_tracking"
-
-_LONGITUDINAL: tuple[tuple[str, LongitudinalDecision | Open], ...] = (
-    (r"\bgap[- _]search\w*", _GAP),
-    (r"\b(?:search|look|wait)\w* for (?:an? |the )?(?:\w+ )?gap", _GAP),
-    (r"\b(?:find|creat|mak|open)\w* (?:an? |the )?gap", _GAP),
-    (rf"\b(?:accelerat|speed)\w*\s+(?:up\s+)?(?:\w+\s+){{0,8}}?(?:past|to (?:pass|overtake)){_NOTHING_TO_PASS}", _PASS),
-    (rf"\b(?:overtak(?:e|es|ing)|pass(?:es|ing)?)\b{_NOTHING_TO_PASS}", _PASS),
-    (r"\bacceleration[_ ]for[_ ]passing\b", _PASS),
-    (r"\byield(?:s|ing)?\b", _YIELD),
-    (r"\bgiv(?:e|es|ing) (?:way|priority|right[- ]of[- ]way)", _YIELD),
-    (r"\blet(?:s|ting)?\s+\w", _YIELD),
-    (r"\b(?:com|slow|decelerat|brak)\w*\s+(?:\w+\s+){0,2}?to\s+(?:a\s+)?(?:\w+\s+)?(?:stop|halt|standstill)\b", _STOP),
-    (r"\bstop(?:s|ping)?\b|\bhalt(?:s|ing)?\b|\bstandstill\b|\bhold(?:s|ing)? position\b", _STOP),
-    (
-        r"\b(?:remain|stay|hold|keep|stand|sit)(?:s|ing)?\s+(?:stopped|stationary|still|put|at rest)\b"
-        rf"(?!\s+{_ACTOR}\b)",
-        _STOP,
-    ),
-    (r"\bwait(?:s|ing)?\b", "wait"),
-    (
-        r"\b(?:keep|maintain|hold|leav|increas|preserv|regain)\w*\s+(?:\w+\s+){0,3}?(?:distance|gap|headway|spacing)\b",
-        _FOLLOW,
-    ),
-    (r"\b(?:stay|keep|remain|continu)\w*\s+behind\b|\blead[_ ]obstacle[_ ]following\b", _FOLLOW),
-    (
-        r"\bfollow(?:s|ing)?\b(?!\s+(?:the\s+|its\s+|a\s+)?(?:\w+\s+)?"
-        r"(?:lane|road|curve|route|bend|path|distance|speed limit|rules?))",
-        _FOLLOW,
-    ),
-    (rf"\b(?:adapt|adjust|moderat)\w*\s+{_SPEED}\b|\bspeed[_ ]adaptation\b", _ADAPT),
-    (r"\bresum(?:e|es|ing)\b(?!\s+following)", _GO),
-    (r"\baccelerat(?:e|es|ing)\b|\bspeed(?:s|ing)? up\b|\bset[_ ]speed[_ ]tracking\b", _GO),
-    (rf"\b(?:increas|gain|pick|regain)\w*\s+(?:up\s+)?{_SPEED}\b", _GO),
-    (rf"\b(?:keep|maintain|hold|continu|track)\w*\s+(?:at\s+|with\s+)?{_SPEED}\b", _GO),
-    (r"\bcruis(?:e|es|ing)\b|\bproceed(?:s|ing)?\b|\bpass(?:es|ing)?\s+(?:safely\s+)?through\b", _GO),
-    (r"\b(?:driv|mov|set|pull)\w*\s+(?:off|away)\b|\bstart(?:s|ing)? (?:moving|to move)\b", _GO),
-    (r"\b(?:continu|go|driv|mov)\w*\s+(?:on|forward|through|driving|ahead|straight through)\b", _GO),
-    (r"\bslow(?:s|ing)?\b|\bdecelerat(?:e|es|ing|ion)\b|\bbrak(?:e|es|ing)\b|\beas(?:e|es|ing) off\b", "slow"),
-    (rf"\b(?:reduc|lower|decreas)\w*\s+{_SPEED}\b|\b(?:creep|inch)(?:s|es|ing)?\b", "slow"),
-)
-"""Words for speed and the decision they mean. The first in the clause counts, of equal places the first here."""
-
-_LANE_SIDE = r"(?:left|right)(?:most|[- ]hand)?"
-_FILLER = (
-    r"(?:to|into|onto|towards?|the|a|an|its|slightly|gently|sharply|briefly|smoothly|carefully|safely|one|lanes?|over"
-    r"|back|out|in|side|adjacent|far|next|hand|wide|turn|u-turn|change|lane-change)"
-)
-_HIGHWAY = r"(?:highway|freeway|motorway|mainline)"
-_LATERAL: tuple[tuple[str, LateralDecision], ...] = (
-    (r"\babort(?:s|ing)?\b|\bcancel(?:s|l?ing)?\b|\bre-?cent(?:er|re)\w*", "lateral_maneuver_abort"),
-    (r"(?:\b(?:left|right)(?:wards?|most)?[- ]+)?\blane[- _]chang(?:e|es|ing)\b", "lane_change"),
-    (
-        rf"\bchang(?:e|es|ing)\s+(?:{_FILLER}\s+)*?(?:{_LANE_SIDE}[\s-]+)?(?:#+[\s-]+)?lanes?\b",
-        "lane_change",
-    ),
-    (
-        r"\b(?:mov|shift|switch|go|get|transition|drift|steer)(?:e|s|es|ing|ting)?\s+(?:over\s+|back\s+)?(?:in|on)?to\s+"
-        rf"(?:the\s+|an?\s+)?(?:\w+\s+)?(?:{_LANE_SIDE}\s+)?lane\b",
-        "lane_change",
-    ),
-    (r"\bmerg(?:e|es|ing)\b|\bmerge[_ ]split\b|\bsplit(?:s|ting)?\b|\bweav(?:e|es|ing)\b", "merge_split"),
-    (
-        r"\btak(?:e|es|ing)\s+(?:the\s+)?(?:next\s+)?(?:left\s+|right\s+)?(?:exit(?:\s+ramp)?|(?:on-?|off-?)?\s?ramp)\b",
-        "merge_split",
-    ),
-    (rf"\bexit(?:s|ing)?\s+(?:left|right|onto|the {_HIGHWAY})|\benter(?:s|ing)?\s+the\s+{_HIGHWAY}", "merge_split"),
-    (r"\b(?:keep|bear)(?:s|ing)?\s+(?:to the\s+)?(?:left|right)\s+at\s+the\s+(?:fork|split)", "merge_split"),
-    (r"\bpull(?:s|ing)?[- ](?:over|aside)\b|\bpark\b(?=\s+(?:at|on|in|by|the))|\bpull_over\b", "pull_over"),
-    (
-        r"\bpull(?:s|ing)?\s+(?:in)?to\s+the\s+(?:(?:left|right)\s+)?(?:side|shoulder|curb|kerb|edge)\b",
-        "pull_over",
-    ),
-    (r"\bnudg(?:e|es|ing)\b|\bswerv(?:e|es|ing)\b|\b(?:in|out[_ ]of)[_ ]lane[_ ]nudge\b", "out_of_lane_nudge"),
-    (
-        r"\b(?:shift|mov|edg|veer|drift|steer|bias|maneuver|manoeuvr|go)(?:e|s|es|ing)?\s+"
-        r"(?:slightly\b|gently\b|a (?:bit|little)\b|around\b)",
-        "out_of_lane_nudge",
-    ),
-    (
-        r"\b(?:shift|mov|edg|veer|drift|bias)(?:e|s|es|ing)?\s+(?:over\s+)?(?:to\s+the\s+)?(?:left|right)\b",
-        "out_of_lane_nudge",
-    ),
-    (
-        r"\b(?:steer|mov|swing|go)(?:e|s|es|ing)?\s+(?:slightly\s+)?(?:to the\s+)?(?:left|right)\s+"
-        r"(?:slightly\s+)?(?:to\s+)?(?:around|past|away|avoid)\b",
-        "out_of_lane_nudge",
-    ),
-    (r"\b(?:left|right)wards?\b(?!\s+(?:lane|turn|merg|curve|bend))", "out_of_lane_nudge"),
-    (r"\boffset(?:s|ting)?\s+(?:\w+\s+)?(?:to|left|right)", "out_of_lane_nudge"),
-    (r"\bturn(?:s|ing)?\b(?!\s+(?:green|red|yellow|amber|on\b|off\b))|\bu[- ]turn\b", "turn"),
-    (r"\bmak(?:e|es|ing)\s+(?:a|an|the)\s+(?:\w+\s+)?(?:left|right)\b(?!\s+lane)", "turn"),
-    (r"\b(?:go|head)(?:s|es|ing)?\s+(?:left|right)\b(?!\s+(?:around|past))", "turn"),
-    (
-        r"\b(?:keep|stay|remain|continu|maintain|hold)\w*\s+(?:\w+\s+){0,3}?(?:lane|straight|centered|centred)\b",
-        "lane_keeping",
-    ),
-    (
-        r"\blane[- _]keep\w*|\b(?:go|driv|proceed|head|travel)\w*\s+straight\b|\bstraight (?:ahead|through)\b",
-        "lane_keeping",
-    ),
-    (r"\b(?:follow|track)\w*\s+the\s+(?:\w+\s+)?(?:lane|road|curve|bend)\b", "lane_keeping"),
-    (r"\breturn\w*\s+to\s+(?:the\s+|its\s+|our\s+)?(?:\w+\s+)?lane\b", "lane_keeping"),
-)
-"""Words for manoeuvres to the side. Keeping the lane counts only where there is nothing else."""
-
-_IN_LANE = re.compile(
-    r"\b(?:with)?in(?:side)?\s+(?:the |its |our |your |ego'?s? |own |current |same )*lane\b|\bin[- _]lane\b"
-    r"|\b(?:stay|remain|keep)\w*\s+in\s+(?:\w+\s+)?lane\b|\bwithout\s+(?:leaving|crossing|exiting)\b",
-    re.IGNORECASE,
-)
-_SIDE_AFTER = re.compile(rf"(?:[\s-]+{_FILLER})*?[\s-]+(left|right)(?:wards?|most)?\b")
-_SIDE_BEFORE = re.compile(r"\b(left|right)(?:wards?|most)?[\s_-]+$")
-_SIDE_IN = re.compile(r"\b(left|right)(?:wards?|most)?\b")
-
-
-def _longitudinal_words(own: str) -> list[tuple[int, LongitudinalDecision | Open]]:
+def _longitudinal_words(own: str) -> list[tuple[int, str]]:
     """Where words for speed first stand in an ego's clause, and what they mean; in order."""
-    found = [(match.start(), meant) for words, meant in _LONGITUDINAL if (match := re.search(words, own))]
+    found = [(hit.start(), meant) for words, meant in decision_words.LONGITUDINAL if (hit := re.search(words, own))]
     return sorted(found, key=lambda each: each[0])
+
+
+def _speed_said(clause: str) -> list[LongitudinalDecision | Open]:
+    """What a clause says of the ego's speed, in order; that it drives on only where it says nothing else at once."""
+    own = of_the_ego(clause)
+    words = _longitudinal_words(own)
+    at_once = {now for (now, _), (later, _) in pairwise(words) if not decision_words.THEN.search(own, now, later)}
+    told = (meant for at, meant in words if not (meant == GOES_ON and at in at_once))
+    return [cast(LongitudinalDecision | Open, _DRIVES_ON if meant == GOES_ON else meant) for meant in told]
 
 
 def longitudinal_said(clause: str) -> LongitudinalDecision | None:
     """The decision on speed that a decision clause names first; None where its words leave it open."""
-    said = next((meant for _, meant in _longitudinal_words(of_the_ego(clause))), None)
+    said = next(iter(_speed_said(clause)), None)
     return None if said is None or said in _SETTLED_BY_CAUSE else cast(LongitudinalDecision, said)
 
 
-def lateral_words(clause: str) -> list[LateralWords]:
-    """The manoeuvres to the side that a decision clause names for the ego, with their sides, in order."""
+def lateral_words(clause: str, aim: str = "") -> list[LateralWords]:
+    """The manoeuvres to the side that a decision clause names for the ego, with their sides, in order.
+
+    Args:
+        aim: what else the sentence says, which settles how far "goes left" goes; where nothing does, it names none.
+    """
+    context = f"{clause} {aim}".lower()
+    settled = ((_settled(move.meant, context), move) for move in _moves(clause))
+    exact = ((_nudge_of(clause) if meant == "out_of_lane_nudge" else meant, move) for meant, move in settled if meant)
+    return [LateralWords(meant, None if meant in _SIDELESS else move.direction, move.at) for meant, move in exact]
+
+
+def _moves(clause: str) -> list[_Move]:
     own = of_the_ego(clause)
-    found: list[LateralWords] = []
-    for words, decision in _LATERAL:
-        for match in re.finditer(words, own):
-            exact = _nudge_of(clause) if decision == "out_of_lane_nudge" else decision
-            side = None if exact in _SIDELESS else _side_of(own, match)
-            found.append(LateralWords(exact, side, match.start()))
-        own = re.sub(words, partial(_filled, "#"), own) if decision in ("lane_change", "merge_split") else own
+    found: list[_Move] = []
+    for words, meant in decision_words.LATERAL:
+        found.extend(_Move(meant, _side_of(own, match), match.start()) for match in re.finditer(words, own))
+        own = re.sub(words, partial(_filled, "#"), own) if meant in ("lane_change", "merge_split") else own
     return sorted(found, key=lambda each: each.at)
 
 
+def _settled(meant: LateralDecision | OpenSide, context: str) -> LateralDecision | None:
+    """The manoeuvre; one of open size by what it is for."""
+    if meant not in ("shift", "head"):
+        return cast(LateralDecision, meant)
+    fitting = (size for words, kind, size in decision_words.SIZES if kind in (None, meant) and words.search(context))
+    return next(fitting, None)
+
+
 def _nudge_of(clause: str) -> LateralDecision:
-    return "in_lane_nudge" if _IN_LANE.search(clause) else "out_of_lane_nudge"
+    return "in_lane_nudge" if decision_words.IN_LANE.search(clause) else "out_of_lane_nudge"
 
 
 def _side_of(own: str, match: re.Match[str]) -> Side | None:
-    within = _SIDE_IN.search(match[0])
-    found = within or _SIDE_AFTER.match(own, match.end()) or _SIDE_BEFORE.search(own[: match.start()])
+    within = decision_words.SIDE_IN.search(match[0])
+    after = decision_words.SIDE_AFTER.match(own, match.end())
+    found = within or after or decision_words.SIDE_BEFORE.search(own[: match.start()])
     return cast(Side, found[1]) if found else None
 
 
 def _lateral(clauses: Clauses) -> LateralWords | None:
     """The clause's manoeuvre: the first of those with all they need, keeping the lane only where there is no other."""
-    named = lateral_words(clauses.decision)
+    named = lateral_words(clauses.decision, " ".join((*clauses.purposes, *clauses.causes)))
     moves = [words for words in named if words.decision not in _SIDELESS]
     complete = [words for words in moves if words.direction or words.decision not in SIDED]
-    if complete or moves:
-        return complete[0] if complete else None
+    if complete:
+        same = (words.direction for words in complete if words.decision == complete[0].decision and words.direction)
+        return replace(complete[0], direction=next(same, None))
+    if moves:
+        return None
     return named[0] if named else None
 
 
 def _longitudinal(clauses: Clauses, causes: Sequence[_Cause]) -> LongitudinalDecision | None:
     """The clause's decision on speed; words that leave it open are settled by the purpose, then by the first cause."""
-    said = [meant for _, meant in _longitudinal_words(of_the_ego(clauses.decision))]
+    said = _speed_said(clauses.decision)
     if not said:
         return None
-    purposes = [meant for purpose in clauses.purposes for _, meant in _longitudinal_words(of_the_ego(purpose))]
+    purposes = [meant for purpose in clauses.purposes for meant in _speed_said(purpose)]
     if said[0] not in _SETTLED_BY_CAUSE:
         return cast(LongitudinalDecision, said[0])
     fixed = [meant for meant in (*said, *purposes) if meant in _SETTLED]
@@ -651,8 +542,16 @@ def _first_met(options: Sequence[tuple[str, str, str]], phrase: str) -> tuple[st
 _SLOWING = frozenset(
     {"stop_for_static_constraint", "yield", "speed_adaptation", "lead_obstacle_following", "gap_searching"}
 )
-_RESUMES = re.compile(r"\bresum|\bstart\w* (?:moving|to move)|\bmov\w* off|\baccelerat|\bproceed", re.IGNORECASE)
-_BRAKES = re.compile(r"\bslow|\bbrak|\bdecelerat|\bstop|\byield|\bwait|\breduc", re.IGNORECASE)
+_RESUMES = re.compile(
+    r"\bresum|\b(?:re)?start|\b(?:mov|set|pull|driv)\w* (?:off|away|again)|\bget\w* (?:going|moving)"
+    r"|\baccelerat|\bproceed|\bspeed\w* up|\bfaster|\b(?:stop|halt|standstill)\b|\bdepart|\blaunch",
+    re.IGNORECASE,
+)
+_BRAKES = re.compile(
+    r"\bslow|\bbrak|\bdecelerat|\bstop|\byield|\bwait|\breduc|\bdecreas|\blower"
+    r"|\b(?:gas|throttle)\b|\bspeed (?:back|down)",
+    re.IGNORECASE,
+)
 _ANY: frozenset[str] = frozenset()
 
 _SCENARIOS: tuple[tuple[frozenset[str], frozenset[str], Scenario], ...] = (

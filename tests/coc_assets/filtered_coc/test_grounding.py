@@ -129,12 +129,55 @@ def test_labels_of_one_clip_are_judged_by_their_own_history() -> None:
         ("Slow for the deer crossing sign", 0),
         ("Nobody is on the crosswalk so proceed past the bus stop in the school zone", 0),
         ("Watch for children and slow down", 0),
+        ("An elderly couple shuffles over the crossing so we wait", 1),
+        ("Two walkers step off the kerb, stop", 1),
+        ("The schoolkids' game spills onto the road, ease off", 1),
+        ("Somebody hurries across, brake", 1),
+        ("A pushbike wobbles ahead, hang back", 1),
+        ("Granddad crosses with a buggy, come to rest", 2),
+        ("The old bloke is crossing, hold", 1),
+        ("Ducks waddling across, stop", 1),
+        ("A squirrel is in the way, slow a little", 1),
+        ("Nobody is about, just one hiker crossing, so slow", 1),
+        ("Nobody in sight, speed up", 0),
+        ("Empty of walkers, so carry on", 0),
+        ("Pedestrians: none. Accelerate", 0),
+        ("The street is pedestrian-free, keep going", 0),
+        ("The guy in front brakes, so slow", 0),
+        ("Someone cuts in, back off", 0),
+        ("The bloke in the van ahead indicates, slow", 0),
+        ("The truck who brakes ahead makes us slow", 0),
+        ("Wait a couple of seconds at the line", 0),
+        ("Ducks into the gap on the left", 0),
+        ("Bear left at the dog-leg", 0),
+        ("Head left, then lifts off and brakes lightly", 0),
+        ("Cross the cattle grid at walking pace", 0),
+        ("The tourist coach and the family car brake ahead", 0),
+        ("The men at work sign is passed slowly", 0),
+        ("Nurses the brakes and snakes through the chicane", 0),
     ],
 )
 def test_mentions_without_a_track_of_their_kind(text: str, ungrounded: float) -> None:
     """Whether or not a component cites them."""
     found = figures(measure(labels(label(trace=text, justification=None)), LEAD, THRESHOLDS))
     assert (found["ungrounded_mentions"], found["ungrounded_objects"]) == (ungrounded, 0)
+
+
+@pytest.mark.parametrize(
+    ("text", "ungrounded"),
+    [
+        ("To take the bend the car slows down", 0),
+        ("The vehicle swings right into the yard", 0),
+        ("Slow down as the car ahead brakes", 1),
+        ("Slow down behind a van", 1),
+        ("Stop at the bus bay beside the tram rails", 0),
+    ],
+)
+def test_the_car_may_be_the_ego(text: str, ungrounded: float) -> None:
+    """It is taken for another only where it is said to be elsewhere."""
+    dog = boxes("d", label_class="animal", first_us=0, last_us=T0, x_m=20.0)
+    rows = labels(label(trace=text, justification=None))
+    assert figures(measure(rows, dog, THRESHOLDS))["ungrounded_mentions"] == ungrounded
 
 
 def test_mentions_abstain_where_nothing_is_known() -> None:

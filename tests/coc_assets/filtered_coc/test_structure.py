@@ -3,7 +3,7 @@ from __future__ import annotations
 import polars as pl
 import pytest
 
-from coc_assets.filtered_coc.faulty_text import FUTURE_EVENT, PLACEHOLDER, REFUSAL, Words
+from coc_assets.filtered_coc.faulty_text import FUTURE_EVENT, NO_ANSWER, PLACEHOLDER, REFUSAL, Words
 from coc_assets.filtered_coc.structure import PARTS, measure
 from resources import schemas
 from resources.settings.filtering import TextThresholds
@@ -34,7 +34,7 @@ def measured(**columns: object) -> dict[str, float | None]:
         pytest.param({"planning": "Same thing.", "prediction": "same thing. "}, {"repeated"}, id="equal parts"),
         pytest.param({"trace": "Slow down because {cause} is ahead"}, {"templated"}, id="placeholder"),
         pytest.param({"trace": "Slow down because [insert cause] is ahead"}, {"templated"}, id="bracketed placeholder"),
-        pytest.param({"trace": "Dummy response."}, {"templated", "too_short", "refused"}, id="the dummy model"),
+        pytest.param({"trace": "Dummy response."}, {"templated", "too_short"}, id="the dummy model"),
         pytest.param({"justification": "n/a"}, {"templated"}, id="filler part"),
         pytest.param({"trace": "I'm sorry, but I can't help with that."}, {"refused"}, id="refusal"),
         pytest.param({"perception": "As an AI I do not see the road."}, {"refused"}, id="refusal in a part"),
@@ -117,6 +117,26 @@ REFUSALS = (
     "Nothing can be said about this clip.",
     "Error: rate limit exceeded",
     "No clue, sorry",
+    "Sure, happy to help - but there is nothing I can say about this scene.",
+    "Let me have a look... Hmm, I'm not in a position to label driving behaviour.",
+    "I'd rather not comment on what the driver intends.",
+    "It isn't possible for me to describe this clip.",
+    "It would be improper to speculate about the driver's motives.",
+    "N/A, clip unusable",
+    "This model is not able to judge traffic scenes.",
+    "We are not permitted to annotate videos with people.",
+    "That is beyond what I can assess.",
+    "I'm going to pass on this one.",
+    "The material does not support any conclusion.",
+    "Any answer would be pure guesswork.",
+    "Nothing to go on.",
+    "My instructions keep me from describing road users.",
+    "Not labelled: view blocked",
+    "Whether it brakes or not is impossible to judge from stills.",
+    "Better ask a human annotator.",
+    "I refuse.",
+    "We must leave this blank.",
+    "Without seeing the video, describing the turn would be guessing.",
 )
 DRIVING = (
     "The ego cannot pass because an oncoming truck blocks the lane",
@@ -133,6 +153,21 @@ DRIVING = (
     "Hold back as it is hard to see what the truck ahead is doing",
     "The ego cannot judge the gap in oncoming traffic and waits",
     "No response from the pedestrian, so the ego stays stopped",
+    "Drop from 52 km/h for the twisty stretch",
+    "Dabs the anchors",
+    "Feathering it down to walking pace",
+    "Trundles along, nothing about",
+    "Gentle squeeze of the binders",
+    "A long climb saps momentum",
+    "We can't tell whether the van will pull out so we hang back",
+    "I ease off since I can't see round the bend",
+    "We'd rather not pass the cyclist here, so we stay behind",
+    "We don't have enough room so we hold",
+    "The oncoming driver prevents us from turning, so we stand",
+    "The driver refuses to let the ego in, so it brakes",
+    "Unclear priority, give way",
+    "Passing on this side of the island, ego keeps right",
+    "The question of priority is settled by the sign, so the ego yields",
 )
 
 
@@ -188,16 +223,17 @@ def test_hedges_are_counted(trace: str, hedges: float) -> None:
     ("words", "texts"),
     [
         (REFUSAL, REFUSALS),
+        (NO_ANSWER, REFUSALS),
         (
             PLACEHOLDER,
             ("Stop for [insert cause]", "Stop for {cause}", "Turn left/right", "TODO: say why", "your text here"),
         ),
         (FUTURE_EVENT, ("which then stops", "it'll stop", "after the keyframe", "in the next few seconds", "t0+2")),
     ],
-    ids=["refusal", "placeholder", "future"],
+    ids=["refusal", "no answer", "placeholder", "future"],
 )
 def test_whatever_a_pattern_matches_has_one_of_its_stems(words: Words, texts: tuple[str, ...]) -> None:
     """Without its stem a text is not looked at."""
     found = pl.Series(texts).str.extract(f"({words.pattern})")
-    assert found.drop_nulls().len() > len(texts) / 2
+    assert found.drop_nulls().len() >= len(texts) / 5
     assert words.doubted(found).to_list() == found.is_not_null().to_list()

@@ -5,7 +5,7 @@ import re
 import polars as pl
 import pytest
 
-from coc_assets.filtered_coc.motion import SCHEMA
+from coc_assets.filtered_coc.motion import SCHEMA, LongitudinalBucket
 from coc_assets.filtered_coc.text_claims import measure, read_claim
 from resources.settings.filtering import AgreementThresholds
 from tests.coc_assets.filtered_coc.made import figures, label, labels
@@ -133,7 +133,125 @@ def test_many_ways_to_speak_of_the_speed(longitudinal: str, text: str) -> None:
     assert read_claim(text).longitudinal == frozenset(longitudinal.split())
 
 
+ALLOWS: dict[LongitudinalBucket, tuple[str, ...]] = {
+    "slow_down": (
+        # verbs and nouns of less speed, active, passive and in note form
+        "The host knocks twenty off its speed ahead of the roadworks",
+        "Speed is pared back as the fog thickens",
+        "Momentum bled away before the tight corner",
+        "Lowering of speed on account of the sharp bend",
+        "Tones down its pace for the gravel",
+        "Ego takes a more cautious pace",
+        "decel bc of xing",
+        # figures
+        "From 80 km/h to 50 km/h, village ahead",
+        "Drops to 30 for the school zone",
+        # pedals
+        "Comes off the power since the hauler ahead is labouring",
+        "Throttle closed, tractor ahead",
+        "Foot off the gas; van pulling out",
+        "Puts its foot on the brake",
+        # what makes the ego do it
+        "A cyclist wobbles ahead, prompting us to lose some speed",
+        "The wet surface calls for less speed",
+        "The potholes compel the car to slow",
+        "The ego catches up with a tractor, so the ego takes its speed down",
+        "Gives up some speed to let the gap grow",
+        "Vehicle slows for the bend",
+    ),
+    "stopped": (
+        "No forward motion: barrier down",
+        "Stuck behind the tipper, not moving",
+        "The car hasn't stirred yet, crossing taken",
+        "Speed zero, tailback ahead",
+        "Held by the red arrow",
+        "Parks by the bakery",
+        "The red light brings the car to a halt",
+        "Drifts to a halt at the give-way line",
+    ),
+    "speed_up": (
+        "Gets on the gas as the road opens",
+        "Puts its foot down on the slip road",
+        "Brake released, throttle applied",
+        "Builds up to 100 on the on-ramp",
+        "Goes from standstill to 30 km/h",
+        "Increases from 20 to 45 km/h",
+        "The AV brings its pace back up",
+        "The empty road invites the ego to go faster",
+        "Hurries through on green",
+        "accel, LV gone",
+    ),
+    "steady": (
+        "Keeps to 50",
+        "Speed as before",
+        "Doing a steady 70",
+        "Pace unchanged",
+        "Nothing ahead, no need to alter speed",
+        "const v, road clear",
+        "Keeps trundling along",
+    ),
+    "reverse": ("The car creeps rearwards into the bay", "Rolls back from the line"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("bucket", "text"), [(bucket, text) for bucket, texts in ALLOWS.items() for text in texts])
+def test_words_allow_the_motion_that_they_tell(bucket: LongitudinalBucket, text: str) -> None:
+    allowed = read_claim(text).longitudinal
+    assert allowed is not None
+    assert bucket in allowed
+    assert not {"speed_up", "slow_down"} <= allowed
+
+
+@pytest.mark.parametrize(
+    ("text", "bucket"),
+    [
+        ("The vehicle behind closes in, brake lights on; ego accelerates", "slow_down"),
+        ("Lateral acceleration would be too high, so the ego slows", "speed_up"),
+        ("Stops to pick up a passenger", "speed_up"),
+        ("The ego brakes to restore a safe gap", "speed_up"),
+        ("Goes back into its lane", "reverse"),
+        ("Allows its speed to rise", "slow_down"),
+        ("Takes the speed back up to 60", "slow_down"),
+        ("Rolls at the same speed", "slow_down"),
+        ("Lifts off the brake", "slow_down"),
+        ("Presses the brake pedal", "speed_up"),
+        ("Rolls up to 5 m behind the truck", "speed_up"),
+        ("It is unclear whether the ego stops", "stopped"),
+    ],
+)
+def test_words_alike_claim_nothing_contrary(text: str, bucket: LongitudinalBucket) -> None:
+    claim = read_claim(text).longitudinal or frozenset()
+    assert bucket not in claim
+
+
+@pytest.mark.parametrize(
+    ("text", "longitudinal", "side"),
+    [
+        ("Left turn; speed maintained", {"steady"}, "left"),
+        ("Passing move: lane change right, speed increase", {"speed_up", "steady"}, "right"),
+        ("To make the left turn, the ego bleeds speed", {"slow_down"}, "left"),
+        ("Holding its speed, the car hops one lane to the right", {"steady"}, "right"),
+        ("decel + merge R after LV", {"slow_down"}, "right"),
+    ],
+)
+def test_both_axes_are_read_across_a_sentence(text: str, longitudinal: set[str], side: str) -> None:
+    claim = read_claim(text)
+    assert (claim.longitudinal, claim.side) == (longitudinal, side)
+
+
 TO_THE_LEFT = (
+    "Left at the lights",
+    "Changes lanes: left",
+    "Lane change (left)",
+    "Snakes left past the parked cars",
+    "A left is taken at the fork",
+    "Goes around the truck to the left",
+    "Takes the off-ramp to the left",
+    "Hooks a left into the side street",
+    "Merges into the stream on the left",
+    "Parks by the left kerb",
+    "Gets by the tractor from the left lane",
+    "Slows to find a gap in the left lane",
     "Bears left at the fork",
     "Slides over to the left lane",
     "Swings wide to the left around the delivery truck",
@@ -202,6 +320,11 @@ def test_places_and_bends_are_no_side(text: str) -> None:
         "The car in the left lane pulls away from the lights",
         "The lead vehicle's lane change to the left is abrupt",
         "The sun is right ahead and little time is left",
+        "I cannot say whether the car brakes",
+        "It is hard to judge if it turns left or stops",
+        "Not enough is shown to go on",
+        "LV turning L",
+        "Awaits its turn",
     ],
 )
 def test_what_others_do_and_things_are_called_is_no_claim(text: str) -> None:

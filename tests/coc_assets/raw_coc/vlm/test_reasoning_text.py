@@ -58,6 +58,52 @@ OUT, IN = "out_of_lane_nudge", "in_lane_nudge"
         ("Accelerate to overtake the slow truck", PASS, None, None),
         ("Search for a gap in the left lane", GAP, None, None),
         ("Wait for a gap in oncoming traffic to turn left", GAP, "turn", "left"),
+        # setting off; a stop that is over is none
+        ("Pulls away from the kerb and gains speed", GO, None, None),
+        ("Gets moving once more now that the light is green", GO, None, None),
+        ("We move off from the standstill as the queue clears", GO, None, None),
+        ("The AV breaks its standstill because the crosswalk is empty again", GO, None, None),
+        ("The ego vehicle comes out of its halt and speeds up", GO, None, None),
+        ("The ego drives on after yielding to the cyclist", GO, None, None),
+        ("Following a full stop at the sign, the ego proceeds", GO, None, None),
+        ("The stop is over and the ego accelerates", GO, None, None),
+        ("Ego steps on the gas because the road opens up", GO, None, None),
+        ("Takes its foot off the brake once the gate is up", GO, None, None),
+        ("The car goes faster since nothing is in front", GO, None, None),
+        ("Speed rises because the lane ahead is empty", GO, None, None),
+        ("Brings its speed back up to 50 km/h as the bend ends", GO, None, None),
+        ("Holding 50 km/h", GO, None, None),
+        ("Speed unchanged, free road", GO, None, None),
+        # slower, in words of many kinds; a verb of speed after "and" is the ego's next
+        ("Keep to the lane while reducing speed for the curve", ADAPT, "lane_keeping", None),
+        ("Keep lane and drop its pace for the curve", ADAPT, "lane_keeping", None),
+        ("Maintain the lane and speed", GO, "lane_keeping", None),
+        ("The self-driving car trims its speed for the hump", ADAPT, None, None),
+        ("Takes speed out ahead of the roundabout", ADAPT, None, None),
+        ("Bring the speed down for the curve", ADAPT, None, None),
+        ("Lets its speed fall before the hump", ADAPT, None, None),
+        ("Goes slower to turn left into the next street", ADAPT, "turn", "left"),
+        ("Reduces from 50 to 30 for the school zone", ADAPT, None, None),
+        ("The AV lifts off the gas since the taxi ahead slows", FOLLOW, None, None),
+        ("Ego dials its speed back because the van ahead is slower", FOLLOW, None, None),
+        ("Proceeds slowly, slowing for the hump", ADAPT, None, None),
+        ("Proceeds behind the lead vehicle", FOLLOW, None, None),
+        ("Continue through the intersection, then stop behind the bus", GO, None, None),
+        ("Matches the speed of the vehicle ahead", FOLLOW, None, None),
+        ("Settle in behind the white van", FOLLOW, None, None),
+        # until it stands
+        ("Brings its speed down to zero behind the stalled car", STOP, None, None),
+        ("Slows until it comes to rest at the line", STOP, None, None),
+        ("Decelerates until it is standing behind the truck", STOP, None, None),
+        ("Stand behind the stopped school bus", STOP, None, None),
+        ("Hold at the line until the light changes", STOP, None, None),
+        # others first, gaps, overtaking
+        ("Cedes the way to a pedestrian stepping off the kerb", YIELD, None, None),
+        ("Gives the cyclist priority at the roundabout", YIELD, None, None),
+        ("Allow the merging car to go first", YIELD, None, None),
+        ("Ego allows the gap to grow because the lead brakes", FOLLOW, None, None),
+        ("Looks for an opening in the right lane", GAP, None, None),
+        ("Gets past the slow van by moving to the left lane", PASS, "lane_change", "left"),
         # words that the cause settles
         ("Slow down because the lead vehicle is braking", FOLLOW, None, None),
         ("Slow down for the red light", STOP, None, None),
@@ -88,7 +134,40 @@ OUT, IN = "out_of_lane_nudge", "in_lane_nudge"
         ("Stay in the right lane", None, "lane_keeping", None),
         ("Go straight through the intersection as the light is green", GO, "lane_keeping", None),
         ("Keep the lane, then turn right", None, "turn", "right"),
+        ("Switches lanes to the right because its exit is coming", None, "lane_change", "right"),
+        ("Moves one lane over to the left", None, "lane_change", "left"),
+        ("Leaves its lane for the one on the right", None, "lane_change", "right"),
+        ("LC left, lead vehicle too slow", None, "lane_change", "left"),
+        ("Left lane, more throttle: truck ahead too slow", GO, "lane_change", "left"),
+        ("lane change to the left plus acceleration, truck too slow", GO, "lane_change", "left"),
+        ("Joins the motorway from the ramp, merging left", None, "merge_split", "left"),
+        ("Pulls in at the roadside on the right", None, "pull_over", "right"),
+        ("Breaks off the lane change and returns to its lane", None, "lateral_maneuver_abort", None),
+        ("Hugs the left edge of its lane", None, IN, "left"),
+        ("Dodges the pothole to the right", None, OUT, "right"),
+        ("Takes a left at the junction", None, "turn", "left"),
+        ("Take the next right lane", None, None, None),
+        ("The vehicle turns off to the left", None, "turn", "left"),
+        ("The ego turns right on red after stopping", None, "turn", "right"),
+        ("Turns the headlights on", None, None, None),
+        ("Sticks to its lane", None, "lane_keeping", None),
+        # how far a side goes is told by what it is for
+        ("Goes left", None, None, None),
+        ("Goes left at the lights", None, "turn", "left"),
+        ("Swings right into the driveway", None, "turn", "right"),
+        ("Goes left and speeds up to overtake the slower truck", PASS, "lane_change", "left"),
+        ("Moves right and accelerates to get past a slow lead", PASS, "lane_change", "right"),
+        ("Moves right and accelerates to get past a slow cyclist", PASS, OUT, "right"),
+        ("Goes left because of the parked van", None, OUT, "left"),
+        ("Moves out to the left to give the cyclist room", None, OUT, "left"),
+        ("Moves left past the bin", None, OUT, "left"),
         # the cause first
+        ("Since the road bends left the ego vehicle slows and keeps its lane", ADAPT, "lane_keeping", None),
+        ("Because the truck ahead is slower we go slower as well", FOLLOW, None, None),
+        ("Since the planned route leads left the ego vehicle makes a left turn", None, "turn", "left"),
+        ("Having waited for the crossing traffic, the ego drives on", GO, None, None),
+        ("Action: decelerate. Reason: lead vehicle braking", FOLLOW, None, None),
+        ("Lead car braking: slow down", FOLLOW, None, None),
         ("Because the lead car brakes, slow down", FOLLOW, None, None),
         ("Since the light is red, and a truck is ahead, stop", STOP, None, None),
         ("As the light turns green, accelerate", GO, None, None),
@@ -101,6 +180,12 @@ OUT, IN = "out_of_lane_nudge", "in_lane_nudge"
         ("The ego vehicle slows down because the light is red", STOP, None, None),
         ("The vehicle is slowing down for the red light", STOP, None, None),
         # what is no decision of the ego
+        ("A pedestrian goes left", None, None, None),
+        ("The lead vehicle's lane change to the left is abrupt", None, None, None),
+        ("The van to our right moves into our lane, ego brakes", FOLLOW, None, None),
+        ("Keeps its lane although the car ahead stops", None, "lane_keeping", None),
+        ("There is no need to slow down, so ego maintains its speed", GO, None, None),
+        ("Instead of stopping, ego accelerates through the amber", GO, None, None),
         ("There is a stop sign on the right", None, None, None),
         ("Keep the lane past the bus stop", None, "lane_keeping", None),
         ("Keep the lane behind the stopping truck", None, "lane_keeping", None),
@@ -246,6 +331,9 @@ def test_components_are_ranked_bounded_and_without_time():
         ("Stop for the red light", "stop_for_control"),
         ("Wait at the stop sign", "stop_for_control"),
         ("Resume speed as the light turns green", "resume"),
+        ("Sets off after the stop", "resume"),
+        ("Gets going again as the queue clears", "resume"),
+        ("Lowers its speed since the lead vehicle brakes", "slow_for_lead"),
         ("Change lanes to the left because the truck is slow", "lane_change"),
         ("Yield to the car cutting in from the right", "cut_in"),
         ("Slow down for the speed bump", "speed_bump"),
@@ -303,6 +391,8 @@ def test_a_token_within_the_text_stays_for_the_caller_to_refuse():
         ("since it is red, stop", " stop", (), (" it is red",)),
         ("stop as soon as possible", "stop as soon as possible", (), ()),
         ("search for a gap", "search for a gap", (), ()),
+        ("action: stop for the light", " stop ", (), ("action", " the light")),
+        ("since it is red we stop", "we stop", (), (" it is red",)),
     ],
 )
 def test_clauses(sentence, decision, purposes, causes):
@@ -313,7 +403,11 @@ def test_clauses(sentence, decision, purposes, causes):
 def test_words_of_a_clause():
     words = lateral_words("Keep the lane and nudge left around the car turning right")
     assert [(each.decision, each.direction) for each in words] == [("lane_keeping", None), (OUT, "left")]
+    assert lateral_words("Go left") == []
+    assert [each.decision for each in lateral_words("Go left", aim="to overtake the truck")] == ["lane_change"]
     assert longitudinal_said("Stop at the light") == STOP
+    assert longitudinal_said("Proceed through the junction") == GO
+    assert longitudinal_said("Proceed and yield to the tram") == YIELD
     assert longitudinal_said("Slow down") is None
     assert longitudinal_said("Keep lane") is None
 
@@ -354,6 +448,11 @@ def test_whatever_is_read_makes_a_valid_record(words):
 @given(st.text(max_size=200))
 def test_any_text_is_read(text):
     read_reasoning(text)
+
+
+@pytest.mark.parametrize("piece", [":", ", ", "we ", "# ", "since the ego ", "the car ", "left ", "speed ", "to the "])
+def test_a_text_of_one_piece_is_read(piece):
+    assert read_reasoning(piece * 2_000).scenario is None
 
 
 def test_long_text_is_read():
