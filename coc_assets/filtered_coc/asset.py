@@ -3,27 +3,9 @@
 import dagster as dg
 
 from coc_assets.filtered_coc.stage import STAGE
-from coc_assets.materialization import LabelConfig, materialize_stage
-from coc_assets.partitions import CHUNKS
-from coc_assets.stage import Workspace
+from coc_assets.pooled_asset import pooled_asset
 
 
 def filtered_coc_asset(pool: str | None) -> dg.AssetsDefinition:
-    """The asset; where a model judges it takes a slot of a pool, so that chunks at a time are bounded over all runs."""
-
-    @dg.asset(
-        name=STAGE.name,
-        partitions_def=CHUNKS,
-        deps=STAGE.upstream,
-        group_name="coc",
-        kinds={"polars"},
-        owners=["team:data"],
-        pool=pool,
-    )
-    def filtered_coc(
-        context: dg.AssetExecutionContext, config: LabelConfig, workspace: dg.ResourceParam[Workspace]
-    ) -> dg.MaterializeResult:
-        """How far each label agrees with the recorded motion, and whether to keep it."""
-        return materialize_stage(context, STAGE, workspace, config)
-
-    return filtered_coc
+    """The asset; `pool` is taken where a model judges."""
+    return pooled_asset(STAGE, "How far each label agrees with the recorded motion, and whether to keep it.", pool)
