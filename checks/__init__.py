@@ -38,6 +38,7 @@ ASSET_CHECKS = [
     filtered_coc.text_is_read,
     filtered_coc.turned_motion_is_noticed,
     training_shards.kept_labels_become_samples,
+    training_shards.no_clip_is_in_two_splits,
     training_shards.shards_equal_their_manifest,
     *EXPECTATION_CHECKS,
 ]

@@ -492,13 +492,27 @@ def every_ok_label_has_a_verdict(labels: pl.DataFrame, verdicts: pl.DataFrame) -
 # training_shards
 
 
-def kept_labels_become_samples(verdicts: pl.DataFrame, samples: pl.DataFrame, rejects: pl.DataFrame) -> Claim:
-    """Each kept label is a training sample or a reject with its reason, and nothing else is a sample.
+def kept_labels_become_samples(
+    verdicts: pl.DataFrame, samples: pl.DataFrame, rejects: pl.DataFrame, used: Sequence[str] = ("keep",)
+) -> Claim:
+    """Each label with a verdict that is used is a sample or a reject with its reason, and nothing else is a sample.
 
     Args:
         verdicts: `filtered_coc`. samples: `samples`. rejects: the `rejects` of training_shards.
+        used: verdicts whose labels become samples.
     """
-    kept = verdicts.filter(pl.col("verdict") == "keep")["label_id"]
+    kept = verdicts.filter(pl.col("verdict").is_in(used))["label_id"]
     left_out = rejects.filter(pl.col("severity") == "rejected")["label_id"].drop_nulls()
     offending = _not_once(kept, {"samples": samples["label_id"], "rejects": left_out})
     return _none_offend(offending, f"of {kept.len()} kept labels are lost, doubled or not kept at all")
+
+
+def no_clip_is_in_two_splits(samples: pl.DataFrame) -> Claim:
+    """All samples of a clip lie in one split, so that nothing of a held-out clip is trained on.
+
+    Args:
+        samples: `samples`, of any number of chunks.
+    """
+    splits = samples.group_by("clip_id").agg(pl.col("split").unique().sort())
+    offending = splits.filter(pl.col("split").list.len() > 1).sort("clip_id")
+    return _none_offend(offending, f"of {splits.height} clips have samples in several splits")

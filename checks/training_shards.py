@@ -17,7 +17,14 @@ ASSET = "training_shards"
 def kept_labels_become_samples(partition: Partition) -> Claim:
     """Each kept label is a training sample or a reject with its reason, and nothing else is a sample."""
     verdicts, samples = partition.read(schemas.VERDICTS), partition.read(schemas.SAMPLES)
-    return claims.kept_labels_become_samples(verdicts, samples, partition.rejects(ASSET))
+    used = partition.workspace.settings.shards.verdicts
+    return claims.kept_labels_become_samples(verdicts, samples, partition.rejects(ASSET), used)
+
+
+@partition_check(ASSET, blocking=True)
+def no_clip_is_in_two_splits(partition: Partition) -> Claim:
+    """All samples of a clip lie in one split."""
+    return claims.no_clip_is_in_two_splits(partition.read(schemas.SAMPLES))
 
 
 @partition_check(ASSET, blocking=True)

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
 import polars as pl
-import yaml
 
 from coc_assets.keyframe_segments.interchange import sampled_segments, segments_json, segments_text
 from coc_assets.meta_actions.interchange import final_output_text
 from coc_assets.raw_coc.imported.keyframes import with_keyframes_of
 from coc_assets.stage import StageError, Workspace
-from coc_assets.training_shards.ood_reasoning import ood_reasoning, write_ood_reasoning
-from coc_assets.training_shards.selection import split_of
+from coc_assets.training_shards.forms import cot_yaml, jsonl
+from coc_assets.training_shards.forms.pai_overlay import OOD_REASONING, events_of_clips, write_ood_reasoning
+from coc_assets.training_shards.splits import split_of
 from resources import schemas
 from resources.receipts import read_receipt
 from resources.store import Store
@@ -24,10 +23,8 @@ from resources.store import Store
 ExportForm = Literal["meta-actions", "keyframes", "cot-yaml", "jsonl", "ood-reasoning"]
 OF_MOTION: tuple[ExportForm, ...] = ("meta-actions", "keyframes")
 """Forms without labels."""
-OOD_REASONING = "reasoning/ood_reasoning.parquet"
 SEGMENTS_ALL = "segments_relative_timestamp_all.json"
 SEGMENTS_SAMPLED = "segments_relative_timestamp_sampled.json"
-_TRACE_PARTS = ("perception", "prediction", "planning", "justification")
 
 
 def export(
@@ -78,39 +75,24 @@ def _write_keyframes(workspace: Workspace, chunks: Iterator[str], out: Store) ->
 def _write_cot_yaml(workspace: Workspace, chunks: Iterator[str], out: Store) -> str:
     written = 0
     for label in _kept_labels(workspace, chunks):
-        content = {
-            "event_start_frame": label["frame"],
-            # This form counts from the clip's first egomotion sample, not on the clip's clock.
-            "event_start_timestamp": label["t0_us"] - label["first_us"],
-            "coc_prompt_version": label["prompt_version"],
-            "final_content": {"ego_behavior_schema": {"effect_on_ego_behavior": label["trace"]}},
-        }
-        name = f"cot_{content['event_start_timestamp']}.yaml"
-        text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
-        out.write_bytes(out.root / label["clip_id"] / name, text.encode())
+        name, text = cot_yaml.file_of(label)
+        out.write_bytes(out.root / name, text.encode())
         written += 1
     return f"{written} files <clip_id>/cot_<event_start_timestamp>.yaml"
 
 
 def _write_jsonl(workspace: Workspace, chunks: Iterator[str], out: Store) -> str:
-    lines = [json.dumps(_four_parts(label), ensure_ascii=False) for label in _kept_labels(workspace, chunks)]
-    out.write_bytes(out.root / "labels.jsonl", "".join(f"{line}\n" for line in lines).encode())
-    return f"{len(lines)} lines in labels.jsonl"
-
-
-def _four_parts(label: dict[str, Any]) -> dict[str, Any]:
-    """The label's line; one that lacks a part, as most from elsewhere do, brings its trace too."""
-    fields = ("clip_id", "t0_us", *_TRACE_PARTS)
-    whole = all(label[name] for name in _TRACE_PARTS)
-    return {name: label[name] for name in (fields if whole else (*fields, "trace"))}
+    text = jsonl.lines(_kept_labels(workspace, chunks))
+    out.write_bytes(out.root / "labels.jsonl", text.encode())
+    return f"{text.count(chr(10))} lines in labels.jsonl"
 
 
 def _write_ood_reasoning(workspace: Workspace, chunks: Iterator[str], out: Store) -> str:
-    told = ood_reasoning(_kept_labels(workspace, chunks), workspace.settings.keyframes.rarest_first)
+    told = events_of_clips(_kept_labels(workspace, chunks), workspace.settings.keyframes.rarest_first)
     with out.publish(out.root / OOD_REASONING) as temporary:
-        write_ood_reasoning(told.rows, temporary)
+        write_ood_reasoning(told.rows(), temporary)
     lost = ", ".join(f"{count} {reason}" for reason, count in sorted(told.left_out.items()))
-    return f"{told.events} events of {len(told.rows)} clips, {lost or 'none'} left out, in {OOD_REASONING}"
+    return f"{told.events} events of {len(told.clips)} clips, {lost or 'none'} left out, in {OOD_REASONING}"
 
 
 _WRITERS: dict[ExportForm, Callable[[Workspace, Iterator[str], Store], str]] = {

@@ -10,7 +10,7 @@ import errno
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
@@ -80,6 +80,8 @@ class Work:
     Attributes:
         retry: statuses whose labels are asked for again.
         run: names the run in what it leaves behind.
+        force: what an earlier run of the stage left is not to be relied on.
+        input_files: fingerprints of the dataset files that the stage reads, once they are known.
     """
 
     workspace: Workspace
@@ -87,6 +89,8 @@ class Work:
     chunk: str
     retry: tuple[schemas.LabelStatus, ...] = ()
     run: str | None = None
+    force: bool = False
+    input_files: Mapping[str, InputFile] = field(default_factory=dict)
 
     @property
     def settings(self) -> Settings:
@@ -274,7 +278,7 @@ def run_stage(
     Raises:
         StageError: an upstream partition is missing, or the stage failed; its receipt then says `failed` and why.
     """
-    work = Work(workspace, stage, chunk, retry, run)
+    work = Work(workspace, stage, chunk, retry, run, force)
     _require_upstream(work)
     now = standing(work)
     if now.receipt and not force and not retry and now.is_fresh(work):
@@ -293,7 +297,8 @@ def remake(work: Work, now: Standing) -> Receipt:
     started = time.perf_counter()
     try:
         work.store.sweep(work.folder)
-        receipt = _write(work, work.stage.make(work), now, earlier)
+        made = work.stage.make(replace(work, input_files=now.input_files))
+        receipt = _write(work, made, now, earlier)
     except Exception as error:
         _record_failure(work, error, earlier, time.perf_counter() - started)
         raise StageError(f"{work.stage.name} of chunk {work.chunk} failed: {_said(error, work)}") from error

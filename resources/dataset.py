@@ -101,8 +101,13 @@ class DatasetRoot:
         return (self.path / SAMPLE_MARK).is_file()
 
     @property
+    def index_path(self) -> Path:
+        """Where the clip index lies, or would."""
+        return self.path / _INDEX_FILE
+
+    @property
     def has_index(self) -> bool:
-        return (self.path / _INDEX_FILE).is_file()
+        return self.index_path.is_file()
 
     def clip_index(self) -> pl.DataFrame:
         """The dataset's clips: clip_id, chunk (four digits), split, clip_is_valid; no rows where it is not on disk.
@@ -110,7 +115,7 @@ class DatasetRoot:
         Raises:
             DatasetError: the file is there but is no clip index.
         """
-        return self._listing(self.path / _INDEX_FILE, _read_index, _INDEX_SCHEMA)
+        return self._listing(self.index_path, _read_index, _INDEX_SCHEMA)
 
     def feature_presence(self) -> pl.DataFrame:
         """Which features the dataset says each clip has: clip_id and a bool column a feature; no rows without the file.

@@ -425,10 +425,15 @@ SAMPLES = _table(
     label_id=(_TEXT, "the label chosen"),
     labeler=(_TEXT, "its labeler"),
     split=(_TEXT, "train, val or test"),
-    shard=(_TEXT, "tar relative to the store"),
+    shard=(_TEXT, "tar relative to the store; null where no shards are written (shards.formats)"),
     member=(_TEXT, "name of the sample's .json in it"),
     offset=(_LONG, "byte at which the sample's group of members begins"),
     size=(_LONG, "bytes of the whole group, headers included"),
+    action=(_TEXT, "the keyframe's meta-action, the rarest"),
+    scenario=(_TEXT, "scene class of the label"),
+    longitudinal_decision=(_TEXT, "of the label, or null"),
+    lateral_decision=(_TEXT, "of the label, or null"),
+    lateral_direction=(_TEXT, "left, right or null"),
 )
 TRAJDATA_SCENES = _table(
     "trajdata_scenes",

@@ -279,7 +279,20 @@ SAMPLES = suite(
     matches("member", SAMPLE_MEMBER),
     between("offset", 0, None),
     between("size", 2 * TAR_BLOCK, None),
-    unique("shard", "offset"),
+    unique("member"),
+    one_of("action", schemas.META_ACTIONS),
+    one_of("scenario", schemas.SCENARIOS),
+    one_of("longitudinal_decision", schemas.LONGITUDINAL_DECISIONS),
+    one_of("lateral_decision", schemas.LATERAL_DECISIONS),
+    one_of("lateral_direction", get_args(schemas.Side)),
+    nullable={
+        **dict.fromkeys(("shard", "member", "offset", "size"), "other forms than shards may be written"),
+        "action": "labels from elsewhere lie at instants that are no keyframe",
+        "scenario": "a label may name none",
+        "longitudinal_decision": "a label may decide nothing in this channel",
+        "lateral_decision": "a label may decide nothing in this channel",
+        "lateral_direction": "not every decision has a side",
+    },
 )
 TRAJDATA_SCENES = suite(
     schemas.TRAJDATA_SCENES,

@@ -1,29 +1,18 @@
 """Evidence segments: the seconds of video around a keyframe, encoded anew so that they start and end where they should.
 
-A stream copy would start at a key frame up to a second early. Segments play in browsers, carry the real frame times,
-and are the same bytes whenever they are cut: one encoder thread, no dates, no writer tags.
+A stream copy would start at a key frame up to a second early.
 """
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping
-from fractions import Fraction
-from typing import TYPE_CHECKING, BinaryIO
+from typing import BinaryIO
 
 import numpy as np
 
-from coc_assets.sources.video import exact_scaling, frames_at_or_before, iterate_frames
+from coc_assets.sources.video import frames_at_or_before, iterate_frames
+from coc_assets.sources.video_encoding import Encoder, Encoding, even_size, scaled
 from resources.settings.videos import VideoSettings
-
-if TYPE_CHECKING:
-    from av.video.frame import VideoFrame
-
-MICROSECOND = Fraction(1, 1_000_000)
-_LIMITED_RANGE = 1  # FFmpeg's AVCOL_RANGE_MPEG, what browsers take yuv420p for
-# Room kept at the file's head for the index, so that it can be played before it is whole.
-_HEADER_BYTES = 4096
-_HEADER_BYTES_A_FRAME = 24
 
 
 def window_frames(timestamps_us: np.ndarray, t0_us: int, settings: VideoSettings) -> range:
@@ -71,91 +60,24 @@ def cut_segments(
         VideoError: a frame that is needed cannot be decoded.
     """
     wanted = range(len(timestamps_us)) if decode_all else set().union(*windows.values())
+    encoding = Encoding(settings.crf, settings.preset, settings.key_frame_every)
     starting = dict(windows)
-    running: dict[str, _Encoder] = {}
+    running: dict[str, Encoder] = {}
     finished: dict[str, bytes] = {}
     size: tuple[int, int] | None = None
     for index, frame in iterate_frames(file, wanted):
         size = size or segment_size(frame.width, frame.height, settings)  # the first frame's, should it ever change
         for name in [name for name, window in starting.items() if window.start == index]:
-            running[name] = _Encoder(starting.pop(name), timestamps_us, frame, size, settings)
+            window = starting.pop(name)
+            running[name] = Encoder(timestamps_us[window.start : window.stop], frame, size, encoding)
         if not running:
             continue
-        picture = _scaled(frame, size)
-        for name in [name for name, encoder in running.items() if encoder.add(index, picture)]:
+        picture = scaled(frame, size)
+        for name in [name for name, encoder in running.items() if encoder.add(picture)]:
             finished[name] = running.pop(name).bytes()
     return {name: finished[name] for name in windows}
 
 
 def segment_size(width: int, height: int, settings: VideoSettings) -> tuple[int, int]:
     """Width and height of a segment of a video of that size: at most `segment_height` high, both even, never larger."""
-    high = min(height, settings.segment_height)
-    return _even(width * high / height), _even(high)
-
-
-class _Encoder:
-    """One segment on its way into memory."""
-
-    def __init__(
-        self,
-        window: range,
-        timestamps_us: np.ndarray,
-        first: VideoFrame,
-        size: tuple[int, int],
-        settings: VideoSettings,
-    ) -> None:
-        import av
-        from av.codec.context import Flags
-
-        self._times = timestamps_us[window.start : window.stop] - timestamps_us[window.start]
-        self._window = window
-        self._buffer = io.BytesIO()
-        header_bytes = _HEADER_BYTES + _HEADER_BYTES_A_FRAME * len(window)
-        options = {"fflags": "+bitexact", "moov_size": str(header_bytes)}
-        self._container = av.open(self._buffer, "w", format="mp4", container_options=options)
-        self._stream = self._container.add_stream("libx264", rate=_frame_rate(self._times))
-        self._stream.width, self._stream.height = size
-        self._stream.pix_fmt = "yuv420p"
-        self._stream.time_base = MICROSECOND
-        context = self._stream.codec_context
-        context.time_base = MICROSECOND
-        context.thread_count = 1
-        context.gop_size = settings.key_frame_every
-        context.flags |= Flags.frame_duration
-        context.max_b_frames = 0  # stored in the order shown: no edit list, exact seeking everywhere
-        context.color_primaries, context.color_trc = first.color_primaries, first.color_trc
-        context.colorspace, context.color_range = first.colorspace, _LIMITED_RANGE
-        # x264's macroblock tree reads memory that it never set: equal frames could give other bytes.
-        context.options = {"crf": str(settings.crf), "preset": settings.preset, "profile": "main", "mbtree": "0"}
-
-    def add(self, index: int, picture: VideoFrame) -> bool:
-        """Encodes a frame of the window; True once it was the last."""
-        at = index - self._window.start
-        picture.pts, picture.time_base = int(self._times[at]), MICROSECOND
-        picture.duration = self._lasts_us(at)
-        picture.pict_type = 0  # the source's frame types do not bind the encoder
-        self._container.mux(self._stream.encode(picture))
-        return index == self._window.stop - 1
-
-    def bytes(self) -> bytes:
-        self._container.mux(self._stream.encode(None))
-        self._container.close()
-        return self._buffer.getvalue()
-
-    def _lasts_us(self, at: int) -> int:
-        intervals = np.diff(self._times)
-        return int(intervals[min(at, intervals.size - 1)]) if intervals.size else 0
-
-
-def _scaled(frame: VideoFrame, size: tuple[int, int]) -> VideoFrame:
-    return frame.reformat(*size, format="yuv420p", interpolation=exact_scaling(), dst_color_range="MPEG", threads=1)
-
-
-def _frame_rate(times_us: np.ndarray) -> int:
-    """Nominal rate for rate control and level, Hz; the frames carry their own times."""
-    span_us = int(times_us[-1])
-    return max(round((times_us.size - 1) * 1e6 / span_us), 1) if span_us else 1
-
-
-def _even(pixels: float) -> int:
-    return max(int(pixels) // 2 * 2, 2)
+    return even_size(width, height, min(height, settings.segment_height))

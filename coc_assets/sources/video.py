@@ -140,10 +140,12 @@ def decode_frames(file: BinaryIO, wanted: Sequence[int]) -> dict[int, np.ndarray
     Raises:
         VideoError: the video has no such frame, or the frame does not decode.
     """
-    return {
-        index: frame.to_ndarray(format="rgb24", interpolation=exact_scaling(), threads=1)
-        for index, frame in iterate_frames(file, wanted)
-    }
+    return {index: rgb(frame) for index, frame in iterate_frames(file, wanted)}
+
+
+def rgb(frame: VideoFrame) -> np.ndarray:
+    """A decoded frame's picture: (H, W, 3) uint8, RGB, the same bytes on every machine."""
+    return frame.to_ndarray(format="rgb24", interpolation=exact_scaling(), threads=1)
 
 
 def exact_scaling() -> int:

@@ -26,18 +26,18 @@ class Shard:
     samples: range
 
 
-def plan_chunk(chunk: str, sizes: Mapping[str, Sequence[int]], ceiling: int) -> list[Shard]:
+def plan_chunk(chunk: str, sizes: Mapping[str, Sequence[int]], target: int, ceiling: int) -> list[Shard]:
     """The shards of a chunk, `<split>-<NNNN><SS>.tar`, sorted by split and sequence.
 
     Args:
         chunk: clip chunk, four digits.
         sizes: by split, the bytes of each sample's group in the order in which they are to lie.
-        ceiling: most bytes of a shard.
+        target, ceiling: of a shard; see `even_runs`.
 
     Raises:
         ShardPlanError: a sample alone exceeds the ceiling, or a split would need more than 100 shards.
     """
-    planned = [(split, _chunk_runs(chunk, split, sizes[split], ceiling)) for split in sorted(sizes)]
+    planned = [(split, _chunk_runs(chunk, split, sizes[split], target, ceiling)) for split in sorted(sizes)]
     return [
         Shard(f"{split}-{chunk}{sequence:02d}.tar", split, run)
         for split, runs in planned
@@ -45,12 +45,16 @@ def plan_chunk(chunk: str, sizes: Mapping[str, Sequence[int]], ceiling: int) -> 
     ]
 
 
-def even_runs(sizes: Sequence[int], ceiling: int) -> list[range]:
-    """Consecutive runs of samples, as few as keep every shard under the ceiling, their counts differing by at most one.
+def even_runs(sizes: Sequence[int], target: int, ceiling: int, multiple: int = 1) -> list[range]:
+    """Consecutive runs of samples, a shard each, whose counts differ by at most one.
+
+    There are as few as keep their mean size within the target and each within the ceiling.
 
     Args:
         sizes: bytes of each sample's group, headers included.
+        target: bytes that a shard is to have about, the end of the archive included; a ceiling below it goes before it.
         ceiling: most bytes of a shard, the end of the archive included.
+        multiple: the count of runs is a multiple of this where there are as many samples, else a run a sample.
 
     Raises:
         ShardPlanError: a sample alone exceeds the ceiling.
@@ -61,11 +65,12 @@ def even_runs(sizes: Sequence[int], ceiling: int) -> list[range]:
     if max(sizes) > room:
         raise ShardPlanError(f"A sample of {max(sizes)} bytes exceeds shards.max_shard_bytes={ceiling}; raise it.")
     upto = np.concatenate([[0], np.cumsum(np.asarray(sizes, np.int64))])
-    for count in range(-(-int(upto[-1]) // room), len(sizes) + 1):
+    wanted = -(-int(upto[-1]) // max(min(target, ceiling) - len(END), 1))
+    for count in range(-(-wanted // multiple) * multiple, len(sizes), multiple):
         edges = _even_edges(len(sizes), count)
         if np.diff(upto[edges]).max() <= room:
             return [range(first, last) for first, last in pairwise(edges)]
-    raise AssertionError("one sample a shard always fits")
+    return [range(sample, sample + 1) for sample in range(len(sizes))]
 
 
 def _even_edges(samples: int, shards: int) -> list[int]:
@@ -73,11 +78,11 @@ def _even_edges(samples: int, shards: int) -> list[int]:
     return [shard * each + min(shard, longer) for shard in range(shards + 1)]
 
 
-def _chunk_runs(chunk: str, split: str, sizes: Sequence[int], ceiling: int) -> list[range]:
-    runs = even_runs(sizes, ceiling)
+def _chunk_runs(chunk: str, split: str, sizes: Sequence[int], target: int, ceiling: int) -> list[range]:
+    runs = even_runs(sizes, target, ceiling)
     if len(runs) > SHARDS_PER_SPLIT:
         raise ShardPlanError(
             f"Split {split} of chunk {chunk} would need {len(runs)} shards, more than {SHARDS_PER_SPLIT}; "
-            f"raise shards.max_shard_bytes={ceiling} or lower shards.frame_height."
+            f"raise shards.shard_bytes={target} and shards.max_shard_bytes={ceiling}, or lower shards.frame_height."
         )
     return runs

@@ -1,22 +1,28 @@
-"""Which kept labels become samples, and in which split their clip lies.
+"""Which labels become samples.
 
-Conservation: a kept label is a sample or a reject, never both and never neither.
+Conservation: a label with one of the verdicts that are used is a sample or a reject, never both and never neither.
 """
 
 from __future__ import annotations
 
-import hashlib
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import accumulate, groupby
+from itertools import groupby
 from typing import Any, Literal
 
 import polars as pl
 
+from coc_assets.training_shards.splits import splits_of
+from resources.control_tokens import CONTROL_TOKEN
+from resources.settings.shards import ShardSettings
+
 Row = dict[str, Any]
 Reason = Literal[
     "not_preferred",
+    "not_in_split_file",
+    "decision_not_selected",
+    "too_close",
     "text_has_control_tokens",
     "no_text",
     "clip_id_not_portable",
@@ -25,10 +31,9 @@ Reason = Literal[
 ]
 
 STAGE = "training_shards"
-_CONTROL_TOKEN = re.compile(r"<\|.*?\|>|<image>|<video>", re.DOTALL)
 _PORTABLE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 _TEXTS = ("trace", "perception", "prediction", "planning", "justification")
-_NOT_IN_A_SPLIT = re.compile(r"[^a-z0-9_]+")  # shards are named by their split
+_DECISIONS = ("longitudinal_decision", "lateral_decision", "lateral_direction")
 _FROM_VERDICT = ("label_id", "verdict", "reasons", "policy_version")
 
 
@@ -47,16 +52,16 @@ class Unusable:
 
 @dataclass(frozen=True)
 class KeptKeyframe:
-    """A keyframe with at least one kept label.
+    """A keyframe with at least one label that is used.
 
     Attributes:
         keyframe: its row of `keyframes`.
-        split: the split of its clip.
+        split: the split of its clip; None where a split file leaves it out.
         labels: rows of `raw_coc` joined with their verdict, most preferred first.
     """
 
     keyframe: Row
-    split: str
+    split: str | None
     labels: list[Row]
 
     @property
@@ -87,23 +92,24 @@ def kept_by_clip(
     labels: pl.DataFrame,
     verdicts: pl.DataFrame,
     labelers: Sequence[str],
-    ratios: Mapping[str, float],
+    settings: ShardSettings,
 ) -> list[tuple[str, list[KeptKeyframe]]]:
-    """Clips with kept labels, in order of their id, each with its keyframes in order of time.
+    """Clips with labels that are used, in order of their id, each with its keyframes in order of time.
 
     Args:
         clips, keyframes, labels, verdicts: the chunk's `clips`, `keyframes`, `raw_coc` and `filtered_coc` tables.
         labelers: names in order of preference; labels of others come last.
-        ratios: shares of the splits for clips whose dataset names none.
+        settings: which verdicts are used, and what splits go by.
 
     Raises:
-        StaleInputError: a kept verdict has no label, or a label no keyframe or clip.
+        StaleInputError: a verdict that is used has no label, or a label no keyframe or clip.
+        SplitFileError: the settings name a split file that cannot be used.
     """
-    rows = _kept_labels(labels, verdicts)
+    rows = _labels_used(labels, verdicts, settings.verdicts)
     keyframe_of = {row["keyframe_id"]: row for row in keyframes.to_dicts()}
-    split_named = dict(clips.select("clip_id", "split").iter_rows())
+    split = splits_of(clips, settings)
     _require(rows, "keyframe_id", keyframe_of, "keyframe_segments")
-    _require(rows, "clip_id", split_named, "trajectory_cache")
+    _require(rows, "clip_id", split, "trajectory_cache")
     rank = {name: position for position, name in enumerate(labelers)}
 
     def order(row: Row) -> tuple[Any, ...]:
@@ -111,26 +117,11 @@ def kept_by_clip(
         preference = rank.get(row["labeler"], len(rank))
         return keyframe["clip_id"], keyframe["t0_us"], row["keyframe_id"], preference, row["labeler"], row["label_id"]
 
-    split = {clip_id: split_of(clip_id, named, ratios) for clip_id, named in split_named.items()}
     kept = [
         KeptKeyframe(keyframe_of[name], split[keyframe_of[name]["clip_id"]], list(of_keyframe))
         for name, of_keyframe in groupby(sorted(rows, key=order), key=lambda row: row["keyframe_id"])
     ]
     return [(clip_id, list(of_clip)) for clip_id, of_clip in groupby(kept, key=lambda keyframe: keyframe.clip_id)]
-
-
-def split_of(clip_id: str, named: str | None, ratios: Mapping[str, float]) -> str:
-    """The clip's split: the dataset's own where it names one, else by a hash of the clip id alone.
-
-    A clip keeps its split whatever other clips are added, and all its events share it (training exports, Also).
-    """
-    portable = _NOT_IN_A_SPLIT.sub("_", (named or "").lower())
-    if portable:
-        return portable
-    place = int.from_bytes(hashlib.sha256(clip_id.encode()).digest()[:8], "big") / 2**64
-    names = sorted(ratios)
-    upto = accumulate(ratios[name] for name in names[:-1])
-    return next((name for name, edge in zip(names, upto, strict=False) if place < edge), names[-1])
 
 
 def label_problem(label: Row) -> Unusable | None:
@@ -163,6 +154,52 @@ def choose(usable: Sequence[Row], labelers: Sequence[str]) -> tuple[Row | None, 
     return chosen, [reject_row(label, _not_preferred(label, chosen)) for label in others]
 
 
+def decision_problem(label: Row, decisions: Collection[str]) -> Unusable | None:
+    """Why a label's decisions keep it out, where only some are asked for; none are where `decisions` is empty."""
+    named = [label[name] for name in ("longitudinal_decision", "lateral_decision") if label[name]]
+    if not decisions or not set(decisions).isdisjoint(named):
+        return None
+    said = " and ".join(named) or "nothing"
+    return Unusable("decision_not_selected", f"it decides {said}; shards.decisions asks for {', '.join(decisions)}")
+
+
+def split_problem(kept: KeptKeyframe) -> Unusable | None:
+    """Why a keyframe has no split, or None."""
+    if kept.split is not None:
+        return None
+    return Unusable("not_in_split_file", f"shards.split_file does not name clip {kept.clip_id}")
+
+
+def thinned(chosen: Sequence[Row], spacing_us: int) -> tuple[list[Row], list[Row]]:
+    """Labels of one clip without those that repeat an earlier one, and these as rejects.
+
+    A label repeats one that stays, decides the same in both channels and lies less than the spacing before it.
+
+    Args:
+        chosen: in order of time, one a keyframe.
+    """
+    stay: list[Row] = []
+    rejects: list[Row] = []
+    last: dict[tuple[Any, ...], Row] = {}
+    for label in chosen:
+        decided = tuple(label[name] for name in _DECISIONS)
+        before = last.get(decided)
+        if before is not None and label["t0_us"] - before["t0_us"] < spacing_us:
+            rejects.append(reject_row(label, _too_close(label, before)))
+        else:
+            last[decided] = label
+            stay.append(label)
+    return stay, rejects
+
+
+def _too_close(label: Row, before: Row) -> Unusable:
+    apart_s = (label["t0_us"] - before["t0_us"]) / 1e6
+    return Unusable(
+        "too_close",
+        f"{apart_s:.1f} s after label {before['label_id']} of the same decisions, closer than shards.min_spacing_s",
+    )
+
+
 def _not_preferred(label: Row, chosen: Row | None) -> Unusable:
     # The hint leaves the list itself out: labelers that a chunk has no labels of must not change its tables.
     if chosen is None:
@@ -182,7 +219,7 @@ def _texts(label: Row) -> Iterator[tuple[str, str]]:
 
 def _control_tokens(label: Row) -> str | None:
     for name, text in _texts(label):
-        token = _CONTROL_TOKEN.search(text)
+        token = CONTROL_TOKEN.search(text)
         if token:
             return f"{name} holds {token[0]!r}, which trainers read as a command; label the keyframe again"
     return None
@@ -207,21 +244,21 @@ LABEL_RULES: tuple[LabelRule, ...] = (
 )
 
 
-def _kept_labels(labels: pl.DataFrame, verdicts: pl.DataFrame) -> list[Row]:
-    kept = verdicts.filter(pl.col("verdict") == "keep").select(_FROM_VERDICT)
-    orphans = kept.join(labels, on="label_id", how="anti")["label_id"].sort().to_list()
+def _labels_used(labels: pl.DataFrame, verdicts: pl.DataFrame, used: Sequence[str]) -> list[Row]:
+    judged = verdicts.filter(pl.col("verdict").is_in(used)).select(_FROM_VERDICT)
+    orphans = judged.join(labels, on="label_id", how="anti")["label_id"].sort().to_list()
     if orphans:
         raise StaleInputError(
-            f"{len(orphans)} kept verdicts judge labels that raw_coc does not hold, first {orphans[0]!r}; "
+            f"{len(orphans)} verdicts judge labels that raw_coc does not hold, first {orphans[0]!r}; "
             "make filtered_coc again."
         )
-    return labels.drop("raw_response", "responses").join(kept, on="label_id", how="inner").to_dicts()
+    return labels.drop("raw_response", "responses").join(judged, on="label_id", how="inner").to_dicts()
 
 
 def _require(rows: Sequence[Row], column: str, known: Mapping[str, object], asset: str) -> None:
     missing = sorted({row[column] for row in rows} - set(known))
     if missing:
         raise StaleInputError(
-            f"{len(missing)} {column}s of kept labels are unknown to {asset}, first {missing[0]!r}; "
+            f"{len(missing)} {column}s of labels are unknown to {asset}, first {missing[0]!r}; "
             "make raw_coc and filtered_coc again."
         )

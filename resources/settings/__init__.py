@@ -35,6 +35,7 @@ from resources.settings.labels import LabelSettings
 from resources.settings.meta_actions import MetaActionSettings
 from resources.settings.models import SPELLINGS, ModelsSettings
 from resources.settings.quality import QualitySettings
+from resources.settings.release import ReleaseSettings
 from resources.settings.shards import ShardSettings
 from resources.settings.trajdata import TrajdataSettings
 from resources.settings.trajectory import TrajectorySettings
@@ -74,6 +75,7 @@ class Settings(BaseSettings):
     filtering: FilterSettings = FilterSettings()
     quality: QualitySettings = QualitySettings()
     shards: ShardSettings = ShardSettings()
+    release: ReleaseSettings = ReleaseSettings()
     models: ModelsSettings = ModelsSettings()
     trajdata: TrajdataSettings = TrajdataSettings()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, get_args, get_origin
+from typing import Any, NamedTuple, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
@@ -51,7 +51,7 @@ def _rows(prefix: str, model: type[BaseModel], *, nested: bool) -> Iterator[str]
             continue
         yield f"| `{prefix}{name}` | `{_default(field)}` | {field.description or ''} |"
         if entries := _entries(field):
-            yield from _rows(f"{prefix}{name}.<name>.", entries, nested=True)
+            yield from _rows(f"{prefix}{name}{entries.key}.", entries.kind, nested=True)
 
 
 def _section(field: FieldInfo) -> type[BaseModel] | None:
@@ -60,12 +60,20 @@ def _section(field: FieldInfo) -> type[BaseModel] | None:
     return kinds[0] if len(kinds) == 1 and _is_section(kinds[0]) else None
 
 
-def _entries(field: FieldInfo) -> type[BaseModel] | None:
-    """The group of settings that each entry of a mapping holds."""
-    if get_origin(field.annotation) is not dict:
-        return None
-    kind = get_args(field.annotation)[1]
-    return kind if _is_section(kind) else None
+class _Entries(NamedTuple):
+    """What each entry of a mapping or a list holds, and how the page writes the entry's key."""
+
+    key: str
+    kind: type[BaseModel]
+
+
+def _entries(field: FieldInfo) -> _Entries | None:
+    origin, kinds = get_origin(field.annotation), get_args(field.annotation)
+    if origin is dict and _is_section(kinds[1]):
+        return _Entries(".<name>", kinds[1])
+    if origin is tuple and _is_section(kinds[0]):
+        return _Entries("[]", kinds[0])
+    return None
 
 
 def _is_section(kind: Any) -> bool:

@@ -438,6 +438,23 @@ def test_kept_labels_become_samples(sampled: list[str], left_out: list[str], off
 # all of them
 
 
+def test_labels_under_review_become_samples_too_where_they_are_used() -> None:
+    samples = schemas.rows_to_frame([{"label_id": name} for name in ("a", "x")], schemas.SAMPLES)
+    judged, out = verdicts(a="keep", x="review", y="reject"), schemas.rows_to_frame([], schemas.REJECTS)
+    assert not claims.kept_labels_become_samples(judged, samples, out).passed
+    assert claims.kept_labels_become_samples(judged, samples, out, ("keep", "review")).passed
+
+
+def test_no_clip_is_in_two_splits() -> None:
+    rows = [("a", "train"), ("a", "train"), ("b", "val"), ("c", "train")]
+    samples = schemas.rows_to_frame([{"clip_id": clip, "split": split} for clip, split in rows], schemas.SAMPLES)
+    assert claims.no_clip_is_in_two_splits(samples).passed
+    leaked = samples.vstack(schemas.rows_to_frame([{"clip_id": "c", "split": "test"}], schemas.SAMPLES))
+    claim = claims.no_clip_is_in_two_splits(leaked)
+    assert (claim.passed, claim.severity, claim.figure) == (False, "ERROR", 1)
+    assert claim.worst.to_dicts() == [{"clip_id": "c", "split": ["test", "train"]}]
+
+
 def test_empty_tables_hold_every_claim() -> None:
     """A chunk may have no usable clip: nothing offends, and no share is divided by zero."""
     e = {table.name: schemas.empty(table) for table in (*schemas.DATA_TABLES, schemas.REJECTS)}
@@ -457,6 +474,7 @@ def test_empty_tables_hold_every_claim() -> None:
         claims.decisions_agree_with_the_motion(e["measurements"], e["raw_coc"]),
         claims.every_ok_label_has_a_verdict(e["raw_coc"], e["filtered_coc"]),
         claims.kept_labels_become_samples(e["filtered_coc"], e["samples"], e["rejects"]),
+        claims.no_clip_is_in_two_splits(e["samples"]),
     ]
     assert [claim.description for claim in made if not claim.passed] == []
 

@@ -69,6 +69,9 @@ def test_a_good_row_meets_every_expectation(table: str) -> None:
                      id="a count of duplicates"),
         pytest.param("filtered_coc", {"verdict": "keep", "reasons": []}, id="kept without a reason"),
         pytest.param("samples", {"split": "val_2", "shard": "training_shards/chunk=0007/val_2-000701.tar"}, id="split"),
+        pytest.param("samples", dict.fromkeys(("shard", "member", "offset", "size")), id="no shards"),
+        pytest.param("samples", dict.fromkeys(("action", "scenario", "longitudinal_decision", "lateral_decision")),
+                     id="label from elsewhere"),
         pytest.param("trajdata_scenes", {"split": "other", "agents": 1}, id="the ego alone"),
     ],
 )  # fmt: skip
@@ -238,6 +241,11 @@ BAD: list[tuple[str, Row, str, str]] = [
     ("samples", {"member": "a.png"}, "member", "critical"),
     ("samples", {"offset": -512}, "offset", "critical"),
     ("samples", {"size": 512}, "size", "critical"),
+    ("samples", {"action": "halt"}, "action", "critical"),
+    ("samples", {"scenario": "traffic"}, "scenario", "critical"),
+    ("samples", {"longitudinal_decision": "lane_change"}, "longitudinal_decision", "critical"),
+    ("samples", {"lateral_decision": "yield"}, "lateral_decision", "critical"),
+    ("samples", {"lateral_direction": "ahead"}, "lateral_direction", "critical"),
     ("trajdata_scenes", {"scene": CLIP}, "scene", "critical"),
     ("trajdata_scenes", {"split": None}, "split", "critical"),
     ("trajdata_scenes", {"split": "dev"}, "split", "critical"),
@@ -257,6 +265,7 @@ def own_ids(table: str, number: int) -> Row:
     clip = f"{CLIP[:-4]}{number:04x}"
     ids = {"clip_id": clip, "keyframe_id": f"{clip}-{T0_US:08d}", "label_id": f"{number:016x}"}
     ids |= {"scene": f"scene_{number}", "offset": number * 1_024}
+    ids |= {"member": f"{ids['keyframe_id']}.json"}
     return {name: value for name, value in ids.items() if name in TABLES[table].columns}
 
 
@@ -302,7 +311,7 @@ def test_a_repeated_key_fails(table: str) -> None:
 
 @pytest.mark.parametrize(
     ("table", "column"),
-    [("samples", "label_id"), ("samples", "shard, offset"), ("trajdata_scenes", "scene")],
+    [("samples", "label_id"), ("samples", "member"), ("trajdata_scenes", "scene")],
 )
 def test_what_names_a_row_besides_its_key_is_unique(table: str, column: str) -> None:
     assert failing(table, {}, {name: "other" for name in TABLES[table].key})[column] == "critical"

@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import polars as pl
+import pandas as pd
 from scipy.spatial.transform import Rotation
 
 from coc_assets.sources.egomotion import Egomotion
-from coc_assets.training_shards.build import BuildResult, ClipReaders, build_chunk
-from coc_assets.training_shards.frames import CameraFrames, FramesOf, LostFrames, to_jpeg
+from coc_assets.training_shards.build import BuildResult, ClipReaders, Tables, build_chunk
+from coc_assets.training_shards.forms.told import Sources
+from coc_assets.training_shards.frames import CameraFrames, FramesOf, LostFrames, Seen, to_jpeg
 from resources import schemas
 from resources.settings.shards import ShardSettings
 
@@ -73,23 +74,23 @@ class Chunk:
     splits: dict[str, str] = field(default_factory=dict)
     dropped: frozenset[str] = frozenset()
 
-    def tables(self) -> dict[str, pl.DataFrame]:
+    def tables(self) -> Tables:
         keyframes = {row["keyframe_id"]: (row["clip_id"], row["t0_us"]) for row in self.labels}
-        return {
-            "clips": schemas.rows_to_frame(
+        return Tables(
+            clips=schemas.rows_to_frame(
                 [{"chunk": CHUNK, "clip_id": clip, "split": self.splits.get(clip)} for clip in self._clips()],
                 schemas.CLIPS,
             ),
-            "keyframes": schemas.rows_to_frame(
+            keyframes=schemas.rows_to_frame(
                 [
                     {"chunk": CHUNK, "keyframe_id": key, "clip_id": clip, "t0_us": t0_us, "action": "stop"}
                     for key, (clip, t0_us) in keyframes.items()
                 ],
                 schemas.KEYFRAMES,
             ),
-            "labels": schemas.rows_to_frame([{"chunk": CHUNK, **row} for row in self.labels], schemas.RAW_COC),
-            "verdicts": schemas.rows_to_frame([self._verdict(row) for row in self.labels], schemas.VERDICTS),
-        }
+            labels=schemas.rows_to_frame([{"chunk": CHUNK, **row} for row in self.labels], schemas.RAW_COC),
+            verdicts=schemas.rows_to_frame([self._verdict(row) for row in self.labels], schemas.VERDICTS),
+        )
 
     def _clips(self) -> list[str]:
         return sorted({row["clip_id"] for row in self.labels})
@@ -108,15 +109,21 @@ def picture(frame_us: int, height: int = 18, width: int = 32) -> np.ndarray:
 def frames_of(settings: ShardSettings) -> FramesOf:
     """Front frames taken 5 ms before each asked instant."""
 
-    def read(_: str, asked_us: np.ndarray) -> tuple[list[CameraFrames], list[LostFrames]]:
-        frame_us = asked_us - 5_000
-        return [CameraFrames(FRONT, frame_us, [to_jpeg(picture(int(at)), settings) for at in frame_us])], []
+    def read(_: str, asked_us: np.ndarray) -> list[Seen]:
+        shown_us = asked_us - 5_000
+        jpegs = [[to_jpeg(picture(int(at)), settings) for at in frame_us] for frame_us in shown_us]
+        return [Seen([CameraFrames(FRONT, *one)], []) for one in zip(shown_us, jpegs, strict=True)]
 
     return read
 
 
-def no_frames(_: str, __: np.ndarray) -> tuple[list[CameraFrames], list[LostFrames]]:
-    return [], [LostFrames("camera_front_wide_120fov", "no_video", "camera.zip is not on disk")]
+def no_frames(_: str, asked_us: np.ndarray) -> list[Seen]:
+    return [Seen([], [LostFrames("camera_front_wide_120fov", "no_video", "camera.zip is not on disk")])] * len(asked_us)
+
+
+def no_sources() -> Sources:
+    """Of a chunk without a dataset: no clip index and no video."""
+    return Sources((), "What does the ego decide, and why?", pd.DataFrame, lambda row, path: False)
 
 
 def built(
@@ -127,5 +134,5 @@ def built(
     frames: FramesOf | None = None,
 ) -> BuildResult:
     settings, ego = settings or ShardSettings(), ego or driven()
-    readers = ClipReaders(lambda _: ego, frames or frames_of(settings))
-    return build_chunk(CHUNK, **chunk.tables(), settings=settings, readers=readers, out_dir=out_dir)
+    readers = ClipReaders(lambda _: ego, frames or frames_of(settings), no_sources())
+    return build_chunk(CHUNK, chunk.tables(), settings=settings, readers=readers, out_dir=out_dir)

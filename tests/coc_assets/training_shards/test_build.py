@@ -15,6 +15,7 @@ from PIL import Image
 from coc_assets.sources.egomotion import ClipRejected
 from coc_assets.training_shards import sample
 from coc_assets.training_shards.build import ClipReaders, build_chunk
+from coc_assets.training_shards.frames import Seen
 from coc_assets.training_shards.plan import ShardPlanError
 from coc_assets.training_shards.tar import from_npy
 from resources import schemas
@@ -30,6 +31,7 @@ from tests.coc_assets.training_shards.made import (
     key_of,
     label,
     no_frames,
+    no_sources,
     picture,
 )
 
@@ -192,8 +194,8 @@ def test_every_kept_label_is_a_sample_or_a_reject(tmp_path: Path) -> None:
         return driven()
 
     settings = ShardSettings(labelers=("vlm", "rules"))
-    readers = ClipReaders(egomotion_of, frames_of(settings))
-    made = build_chunk(CHUNK, **chunk.tables(), settings=settings, readers=readers, out_dir=tmp_path)
+    readers = ClipReaders(egomotion_of, frames_of(settings), no_sources())
+    made = build_chunk(CHUNK, chunk.tables(), settings=settings, readers=readers, out_dir=tmp_path)
     samples, rejects = made.tables["samples"], schemas.conform(made.tables["rejects"], schemas.REJECTS)
     assert samples["label_id"].to_list() == [
         f"vlm:{key_of(CLIPS[0], 3_000_000)}",
@@ -279,10 +281,78 @@ def test_preferring_a_labeler_that_the_chunk_lacks_changes_nothing(tmp_path: Pat
 def test_progress_counts_clips(tmp_path: Path) -> None:
     seen: list[tuple[int, int]] = []
     settings = ShardSettings()
-    readers = ClipReaders(lambda _: driven(), frames_of(settings))
+    readers = ClipReaders(lambda _: driven(), frames_of(settings), no_sources())
 
     def watch(done: int, total: int) -> None:
         seen.append((done, total))
 
-    build_chunk(CHUNK, **_chunk(3).tables(), settings=settings, readers=readers, out_dir=tmp_path, progress=watch)
+    build_chunk(CHUNK, _chunk(3).tables(), settings=settings, readers=readers, out_dir=tmp_path, progress=watch)
     assert seen == [(1, 3), (2, 3), (3, 3)]
+
+
+def test_a_preferred_label_of_another_decision_is_not_replaced_by_a_lesser_labeler(tmp_path: Path) -> None:
+    rows = [
+        label(CLIPS[0], 3_000_000, "vlm", longitudinal_decision="yield"),
+        label(CLIPS[0], 3_000_000, "rules"),
+        label(CLIPS[1], 3_000_000, "rules"),
+    ]
+    settings = ShardSettings(labelers=("vlm", "rules"), decisions=("lead_obstacle_following",))
+    made = built(tmp_path, Chunk(rows, splits=TRAIN), settings)
+    assert made.tables["samples"]["clip_id"].to_list() == [CLIPS[1]]
+    why = {row["label_id"]: row["reason"] for row in made.tables["rejects"].to_dicts()}
+    assert why == {rows[0]["label_id"]: "decision_not_selected", rows[1]["label_id"]: "not_preferred"}
+
+
+def test_thinned_labels_are_rejects(tmp_path: Path) -> None:
+    made = built(tmp_path, _chunk(1, (3_000_000, 4_000_000)), ShardSettings(min_spacing_s=2.0))
+    assert made.tables["samples"]["t0_us"].to_list() == [3_000_000]
+    assert [row["reason"] for row in made.tables["rejects"].to_dicts()] == ["too_close"]
+
+
+def test_clips_outside_the_split_file_are_rejects(tmp_path: Path) -> None:
+    (tmp_path / "splits.csv").write_text(f"clip_id,split\n{CLIPS[1]},val\n")
+    settings = ShardSettings(split_by="file", split_file=tmp_path / "splits.csv")
+    made = built(tmp_path / "out", _chunk(2, (3_000_000,)), settings)
+    assert made.tables["samples"].select("clip_id", "split").rows() == [(CLIPS[1], "val")]
+    assert [(row["clip_id"], row["reason"]) for row in made.tables["rejects"].to_dicts()] == [
+        (CLIPS[0], "not_in_split_file")
+    ]
+
+
+def test_shards_are_planned_for_their_target_size(tmp_path: Path) -> None:
+    built(tmp_path, _chunk(7), ShardSettings(shard_bytes=60_000))
+    manifest = json.loads((tmp_path / "manifest.json").read_bytes())
+    assert len(manifest["shards"]) > 2
+    assert all(shard["bytes"] < 80_000 for shard in manifest["shards"].values())
+
+
+def test_samples_say_what_was_decided(tmp_path: Path) -> None:
+    row = label(CLIPS[0], 3_000_000, lateral_decision="lane_change", lateral_direction="left")
+    (found,) = built(tmp_path, Chunk([row], splits=TRAIN)).tables["samples"].to_dicts()
+    assert {name: found[name] for name in ("action", "scenario", "longitudinal_decision", "lateral_direction")} == {
+        "action": "stop", "scenario": "slow_for_lead", "longitudinal_decision": "lead_obstacle_following",
+        "lateral_direction": "left",
+    }  # fmt: skip
+
+
+def test_without_shards_no_frame_is_decoded_and_samples_lie_nowhere(tmp_path: Path) -> None:
+    def no_reader(*_: object) -> list[Seen]:
+        raise AssertionError("frames are read though nobody stores them")
+
+    made = built(tmp_path, _chunk(2, (3_000_000,)), ShardSettings(formats=("jsonl",)), frames=no_reader)
+    assert made.files == ["manifest.json", "jsonl/train.jsonl"]
+    assert made.tables["samples"].select("shard", "member", "offset", "size").null_count().row(0) == (2, 2, 2, 2)
+    manifest = json.loads((tmp_path / "manifest.json").read_bytes())
+    assert (manifest["samples"], manifest["samples_by_split"]) == (2, {"train": 2})
+    content = (tmp_path / "jsonl/train.jsonl").read_bytes()
+    assert manifest["files"] == {
+        "jsonl/train.jsonl": {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
+    }
+    assert len(content.splitlines()) == 2
+
+
+def test_a_sample_that_must_have_video_is_held_to_it_by_every_form(tmp_path: Path) -> None:
+    settings = ShardSettings(formats=("jsonl",), require_video=True)
+    made = built(tmp_path, _chunk(2, (3_000_000,)), settings, frames=no_frames)
+    assert made.tables["samples"].is_empty()
+    assert [row["reason"] for row in made.tables["rejects"].to_dicts()] == ["no_video"] * 2

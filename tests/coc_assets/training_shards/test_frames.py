@@ -12,6 +12,7 @@ import polars as pl
 import pytest
 from PIL import Image
 
+from coc_assets.sources.video import iterate_frames
 from coc_assets.training_shards import CoCShardDataset
 from coc_assets.training_shards.build import BuildResult, build
 from coc_assets.training_shards.frames import dataset_frames, to_jpeg
@@ -88,16 +89,20 @@ def _root(folder: Path, camera: dict[str, bytes] | None) -> DatasetRoot:
     return DatasetRoot(folder)
 
 
-def _build(root: DatasetRoot, out_dir: Path, **changed: object) -> BuildResult:
+def _build(
+    root: DatasetRoot, out_dir: Path, *, videos: dict[str, str] | None = None, **changed: object
+) -> BuildResult:
     rows = [label(clip, t0_us) for clip in (CLIP, OTHER) for t0_us in (3_000_000, 6_543_210)]
     tables = Chunk(rows, splits={CLIP: "train", OTHER: "train"}).tables()
     return build(
         root,
         CHUNK,
-        **tables,
+        tables,
         settings=ShardSettings(**changed),
         trajectory_settings=TrajectorySettings(),
+        rarest_first=(),
         out_dir=out_dir,
+        videos=videos,
     )
 
 
@@ -171,11 +176,91 @@ def test_a_clip_that_lost_its_video_goes_on_without_frames(
     assert cameras == [(CLIP, 0), (CLIP, 0), (OTHER, 1), (OTHER, 1)]
 
 
+def test_a_video_that_breaks_off_costs_only_the_samples_behind_the_break(
+    tmp_path: Path, members: dict[str, bytes]
+) -> None:
+    _replace("mp4", _mp4(150))(members)  # 4.9 s
+    made = _build(_root(tmp_path / "data", members), tmp_path / "out")
+    assert [(row["keyframe_id"], row["reason"]) for row in made.tables["rejects"].to_dicts()] == [
+        (f"{CLIP}-06543210", "video_shorter_than_clip")
+    ]
+    dataset = CoCShardDataset(tmp_path / "out")
+    assert [len(dataset[at]["camera_indices"]) for at in range(4)] == [1, 0, 1, 1]
+
+
+def test_a_video_is_opened_once_for_all_samples_of_its_clip(
+    tmp_path: Path, members: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decoded = _decodes(monkeypatch)
+    _build(_root(tmp_path / "data", members), tmp_path / "out")
+    assert decoded == [8, 8]
+
+
 def test_without_the_cameras_archive_every_sample_goes_on(tmp_path: Path) -> None:
     made = _build(_root(tmp_path / "data", None), tmp_path / "out")
     assert made.tables["samples"].height == 4
     assert {row["reason"] for row in made.tables["rejects"].to_dicts()} == {"no_video"}
     assert "is not on disk; mirror it" in made.tables["rejects"]["hint"][0]
+
+
+VIDEOS = {f"camera/{FRONT}/{FRONT}.chunk_{int(CHUNK):04d}.zip": "a1"}
+
+
+def _decodes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Counts the frames that are decoded from here on."""
+    decoded: list[int] = []
+
+    def watched(file: object, indices: list[int]) -> object:
+        decoded.append(len(indices))
+        return iterate_frames(file, indices)
+
+    monkeypatch.setattr("coc_assets.training_shards.frames.iterate_frames", watched)
+    return decoded
+
+
+def _shards(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.glob("*.tar")}
+
+
+def test_frames_of_an_earlier_build_are_taken_over(
+    tmp_path: Path, members: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = _root(tmp_path / "data", members)
+    _build(root, tmp_path / "fresh", min_spacing_s=5.0)
+    _build(root, tmp_path / "out", videos=VIDEOS)
+    decoded = _decodes(monkeypatch)
+    _build(root, tmp_path / "out", videos=VIDEOS, min_spacing_s=5.0)
+    assert decoded == []
+    assert _shards(tmp_path / "out") == _shards(tmp_path / "fresh")
+    _build(root, tmp_path / "out", videos=VIDEOS)  # the samples that were left out are decoded again, the others not
+    assert decoded == [4, 4]
+
+
+@pytest.mark.parametrize(
+    "changed", [{"videos": dict.fromkeys(VIDEOS, "b2")}, {"videos": VIDEOS, "jpeg_quality": 40}, {"videos": None}]
+)
+def test_frames_of_other_videos_or_settings_are_not(
+    tmp_path: Path, members: dict[str, bytes], monkeypatch: pytest.MonkeyPatch, changed: dict[str, object]
+) -> None:
+    root = _root(tmp_path / "data", members)
+    _build(root, tmp_path / "out", videos=VIDEOS)
+    decoded = _decodes(monkeypatch)
+    _build(root, tmp_path / "out", **changed)
+    assert decoded == [8, 8]
+
+
+def test_damaged_frames_are_decoded_again(
+    tmp_path: Path, members: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = _root(tmp_path / "data", members)
+    _build(root, tmp_path / "out", videos=VIDEOS)
+    sound = _shards(tmp_path / "out")
+    (name, content), *_ = sound.items()
+    (tmp_path / "out" / name).write_bytes(content[:2_000] + b"\0" + content[2_001:])
+    decoded = _decodes(monkeypatch)
+    _build(root, tmp_path / "out", videos=VIDEOS)
+    assert decoded == [4]
+    assert _shards(tmp_path / "out") == sound
 
 
 def test_where_video_is_required_the_clip_without_it_is_rejected(tmp_path: Path, members: dict[str, bytes]) -> None:
@@ -187,9 +272,9 @@ def test_where_video_is_required_the_clip_without_it_is_rejected(tmp_path: Path,
 
 def test_cameras_that_are_there_come_in_order_of_their_index(tmp_path: Path, members: dict[str, bytes]) -> None:
     settings = ShardSettings(cameras=("camera_front_tele_30fov", FRONT))
-    frames, lost = dataset_frames(_root(tmp_path, members), CHUNK, settings)(CLIP, asked_frames_us(3_000_000))
-    assert [one.camera_index for one in frames] == [1]
-    assert [(one.camera, one.reason) for one in lost] == [("camera_front_tele_30fov", "no_video")]
+    (seen,) = dataset_frames(_root(tmp_path, members), CHUNK, settings)(CLIP, asked_frames_us(3_000_000)[None])
+    assert [one.camera_index for one in seen.frames] == [1]
+    assert [(one.camera, one.reason) for one in seen.lost] == [("camera_front_tele_30fov", "no_video")]
 
 
 def test_a_clip_whose_egomotion_is_gone_is_rejected(tmp_path: Path, members: dict[str, bytes]) -> None:

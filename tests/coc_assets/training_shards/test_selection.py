@@ -1,18 +1,21 @@
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
 
 from coc_assets.training_shards import selection
+from resources.settings.shards import ShardSettings
 from tests.coc_assets.training_shards.made import CLIPS, Chunk, label
-
-RATIOS = {"train": 0.9, "val": 0.05, "test": 0.05}
 
 
 def _kept(chunk: Chunk, labelers: tuple[str, ...] = ("rules",)) -> list[tuple[str, list[selection.KeptKeyframe]]]:
-    return selection.kept_by_clip(**chunk.tables(), labelers=labelers, ratios=RATIOS)
+    tables = chunk.tables()
+    return selection.kept_by_clip(
+        tables.clips, tables.keyframes, tables.labels, tables.verdicts, labelers, ShardSettings()
+    )
 
 
 def test_kept_labels_come_by_clip_then_time_then_preference() -> None:
@@ -43,39 +46,10 @@ def test_only_kept_verdicts_count() -> None:
      ("clips", "clip_id", "trajectory_cache")],
 )  # fmt: skip
 def test_tables_that_do_not_belong_together_name_what_is_stale(table: str, column: str, asset: str) -> None:
-    tables = Chunk([label(CLIPS[0], 2_000_000)]).tables()
-    tables[table] = tables[table].with_columns(pl.lit("other").alias(column))
+    tables = vars(Chunk([label(CLIPS[0], 2_000_000)]).tables())
+    tables |= {table: tables[table].with_columns(pl.lit("other").alias(column))}
     with pytest.raises(selection.StaleInputError, match=rf"{asset}.*make .*filtered_coc again"):
-        selection.kept_by_clip(**tables, labelers=("rules",), ratios=RATIOS)
-
-
-@pytest.mark.parametrize(
-    ("named", "split"),
-    [("train", "train"), ("val", "val"), ("Test", "test"), ("my/own split", "my_own_split")],
-)
-def test_the_datasets_own_split_is_taken_as_a_portable_name(named: str, split: str) -> None:
-    assert selection.split_of(CLIPS[0], named, RATIOS) == split
-
-
-@pytest.mark.parametrize("named", [None, ""])
-def test_without_one_the_clip_id_alone_decides(named: str | None) -> None:
-    splits = [selection.split_of(clip, named, RATIOS) for clip in CLIPS]
-    assert set(splits) <= set(RATIOS)
-    assert len(set(splits)) > 1
-    # The order in which the shares are written down must not matter.
-    assert splits == [selection.split_of(clip, named, dict(reversed(RATIOS.items()))) for clip in CLIPS]
-
-
-def test_hashed_splits_have_their_shares() -> None:
-    splits = [selection.split_of(f"clip-{number}", None, RATIOS) for number in range(4000)]
-    assert splits.count("train") / 4000 == pytest.approx(0.9, abs=0.02)
-    assert splits.count("val") / 4000 == pytest.approx(0.05, abs=0.015)
-    assert splits.count("test") / 4000 == pytest.approx(0.05, abs=0.015)
-
-
-def test_a_hashed_split_never_moves() -> None:
-    names = ("clip-0", "clip-1", "clip-2", "clip-3", "clip-4", "clip-5")
-    assert [selection.split_of(name, None, {"a": 0.5, "b": 0.5}) for name in names] == ["a", "a", "a", "a", "b", "b"]
+        selection.kept_by_clip(**tables, labelers=("rules",), settings=ShardSettings())
 
 
 @pytest.mark.parametrize(
@@ -123,3 +97,76 @@ def test_labelers_that_nobody_prefers_make_no_sample() -> None:
     assert [row["reason"] for row in others] == ["not_preferred"]
     assert "'vlm' is not preferred; put it into shards.labelers" in others[0]["hint"]
     assert selection.choose([], ("rules",)) == (None, [])
+
+
+LEAD = {"longitudinal_decision": "lead_obstacle_following", "lateral_decision": None, "lateral_direction": None}
+
+
+@pytest.mark.parametrize(
+    ("decisions", "used"),
+    [
+        ((), True),
+        (("lead_obstacle_following",), True),
+        (("lane_change", "lead_obstacle_following"), True),
+        (("lane_change",), False),
+    ],
+)
+def test_only_labels_of_the_asked_decisions_are_used(decisions: tuple[str, ...], used: bool) -> None:
+    why = selection.decision_problem(label(CLIPS[0], 2_000_000) | LEAD, decisions)
+    assert (why is None) == used
+    assert why is None or why.hint == "it decides lead_obstacle_following; shards.decisions asks for lane_change"
+
+
+def test_either_channel_counts_as_the_decision() -> None:
+    both = LEAD | {"lateral_decision": "lane_change", "lateral_direction": "left"}
+    assert selection.decision_problem(both, ("lane_change",)) is None
+    assert selection.decision_problem(dict.fromkeys(LEAD), ("lane_change",)).hint.startswith("it decides nothing")
+
+
+def _thinned(rows: list[dict[str, Any]], spacing_s: float) -> tuple[list[float], list[tuple[float, str]]]:
+    stay, rejects = selection.thinned(rows, round(spacing_s * 1e6))
+    by_id = {row["label_id"]: row["t0_us"] / 1e6 for row in rows}
+    assert {row["reason"] for row in rejects} <= {"too_close"}
+    return [row["t0_us"] / 1e6 for row in stay], [(by_id[row["label_id"]], row["hint"]) for row in rejects]
+
+
+def test_repeats_of_a_decision_are_thinned_along_a_clip() -> None:
+    change = {"lateral_decision": "lane_change", "lateral_direction": "left"}
+    rows = [
+        label(CLIPS[0], 2_000_000) | LEAD,
+        label(CLIPS[0], 4_000_000) | LEAD | change,  # decides something else
+        label(CLIPS[0], 5_000_000) | LEAD,  # 3 s after the first
+        label(CLIPS[0], 7_000_000) | LEAD,  # 5 s after the one that stayed
+        label(CLIPS[0], 8_000_000) | LEAD | change | {"lateral_direction": "right"},
+    ]
+    stay, left_out = _thinned(rows, 5.0)
+    assert stay == [2.0, 4.0, 7.0, 8.0]
+    (at, hint) = left_out[0]
+    assert at == 5.0
+    assert hint.startswith(f"3.0 s after label {rows[0]['label_id']} of the same decisions")
+    assert _thinned(rows, 0.0) == ([2.0, 4.0, 5.0, 7.0, 8.0], [])
+
+
+def test_labels_under_review_are_used_where_the_settings_say_so() -> None:
+    tables = Chunk([label(CLIPS[0], 2_000_000), label(CLIPS[0], 5_000_000)]).tables()
+    review = pl.when(pl.col("keyframe_id").str.ends_with("05000000")).then(pl.lit("review")).otherwise("verdict")
+    parts = vars(tables) | {"verdicts": tables.verdicts.with_columns(verdict=review)}
+
+    def instants(**changed: Any) -> list[int]:
+        kept = selection.kept_by_clip(**parts, labelers=("rules",), settings=ShardSettings(**changed))
+        return [keyframe.t0_us for _, keyframes in kept for keyframe in keyframes]
+
+    assert instants() == [2_000_000]
+    assert instants(verdicts=("keep", "review")) == [2_000_000, 5_000_000]
+
+
+def test_a_clip_that_the_split_file_leaves_out_says_so(tmp_path: Path) -> None:
+    (tmp_path / "splits.csv").write_text(f"clip_id,split\n{CLIPS[1]},train\n")
+    tables = Chunk([label(clip, 2_000_000) for clip in CLIPS[:2]], splits=dict.fromkeys(CLIPS, "val")).tables()
+    settings = ShardSettings(split_by="file", split_file=tmp_path / "splits.csv")
+    kept = [
+        one for _, of_clip in selection.kept_by_clip(**vars(tables), labelers=(), settings=settings) for one in of_clip
+    ]
+    assert [one.split for one in kept] == [None, "train"]
+    assert selection.split_problem(kept[0]).reason == "not_in_split_file"
+    assert selection.split_problem(kept[1]) is None

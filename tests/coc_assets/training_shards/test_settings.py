@@ -29,6 +29,13 @@ def test_defaults_are_the_formats() -> None:
         ({"jpeg_quality": 0}, "jpeg_quality"),
         ({"max_shard_bytes": 10}, "max_shard_bytes"),
         ({"labeller": "rules"}, "labeller"),
+        ({"formats": []}, "formats"),
+        ({"formats": ["tar"]}, "formats.0"),
+        ({"decisions": ["halt"]}, "decisions.0"),
+        ({"verdicts": ["reject"]}, "verdicts.0"),
+        ({"split_by": "file"}, "split_by: file and split_file belong together"),
+        ({"split_file": "splits.csv"}, "split_by: file and split_file belong together"),
+        ({"question": "<video> What now?"}, "tokens that trainers read as commands"),
     ],
 )
 def test_unusable_settings_are_errors(changed: dict[str, Any], problem: str) -> None:

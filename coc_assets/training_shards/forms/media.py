@@ -1,0 +1,50 @@
+"""The video of a sample: the seconds that end at t0, and nothing later, so that no future leaks into the question."""
+
+from __future__ import annotations
+
+from typing import BinaryIO
+
+import numpy as np
+
+from coc_assets.sources.video import VideoError, frames_at_or_before, iterate_frames
+from coc_assets.sources.video_encoding import Encoder, Encoding, even_size, scaled
+from resources.settings.shards import ShardSettings
+
+_ENCODING = Encoding(crf=20, preset="veryfast", key_frame_every=30)
+
+
+def sample_video(file: BinaryIO, timestamps_us: np.ndarray, t0_us: int, settings: ShardSettings) -> bytes:
+    """The mp4 of a sample: H.264, yuv420p, of the settings' height, as filmed without one.
+
+    Args:
+        file: seekable bytes of the clip's mp4.
+        timestamps_us: (F,) int64 ascending, instants of its frames, clip clock, µs.
+        t0_us: decision time, clip clock, µs.
+        settings: seconds and frames a second.
+
+    Raises:
+        VideoError: no frame is on show at t0, or a frame does not decode.
+    """
+    shown = shown_frames(timestamps_us, t0_us, settings)
+    if not shown.size:
+        raise VideoError("video_shorter_than_clip", f"no frame is on show at t0, {t0_us} µs.")
+    encoder: Encoder | None = None
+    size = (0, 0)
+    for _, frame in iterate_frames(file, shown.tolist()):
+        if encoder is None:
+            size = even_size(frame.width, frame.height, settings.frame_height or frame.height)
+            encoder = Encoder(timestamps_us[shown], frame, size, _ENCODING)
+        encoder.add(scaled(frame, size))
+    assert encoder is not None  # shown is not empty, and every frame comes or raises
+    return encoder.bytes()
+
+
+def shown_frames(timestamps_us: np.ndarray, t0_us: int, settings: ShardSettings) -> np.ndarray:
+    """Indices of the frames at or before t0 − k / fps, each once and ascending; none where nothing is on show at t0.
+
+    Where the video begins later than the window, the window is shorter.
+    """
+    steps = np.arange(int(settings.video_seconds * settings.video_fps + 1e-9), -1, -1)
+    asked = t0_us - np.round(steps * 1e6 / settings.video_fps).astype(np.int64)
+    at = frames_at_or_before(timestamps_us, asked)
+    return np.unique(at[at >= 0]) if at[-1] >= 0 else at[:0]
