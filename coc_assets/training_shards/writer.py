@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import zlib
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -18,6 +20,7 @@ from resources.store import Store
 
 INDEX = "index.parquet"
 MANIFEST = "manifest.json"
+SPOOL_MEMORY = 256 << 20  # bytes; most chunks with one camera fit, and are written to disk once instead of twice
 INDEX_SCHEMA = pl.Schema(
     {
         "key": pl.String,
@@ -26,17 +29,24 @@ INDEX_SCHEMA = pl.Schema(
         "member": pl.String,
         "offset": pl.Int64,
         "size": pl.Int64,
+        "crc32": pl.Int64,  # of the group's bytes, members and their headers
     }
 )
 
 
 @dataclass(frozen=True)
 class Group:
-    """A sample's tar bytes, wherever they wait to be put into a shard."""
+    """A sample's tar bytes, wherever they wait to be put into a shard.
+
+    Attributes:
+        size, crc32: length and `zlib.crc32` of what `read` gives.
+        read: gives the bytes; it is called once to write and once to hash them, from two threads at a time.
+    """
 
     key: str
     split: str
     size: int
+    crc32: int
     read: Callable[[], bytes]
 
 
@@ -51,22 +61,34 @@ class WrittenShard:
 
 
 class Spool:
-    """A scratch file that holds finished groups until the shards are planned; the caller opens and closes it."""
+    """Finished groups that wait until the shards are planned: the first in memory, the rest in a scratch file.
 
-    def __init__(self, file: BinaryIO) -> None:
+    Args:
+        file: the scratch file, open for writing and reading; the caller closes it when the shards are written.
+        memory: bytes of groups that wait in memory.
+    """
+
+    def __init__(self, file: BinaryIO, memory: int = SPOOL_MEMORY) -> None:
         self._file = file
         self._end = 0
+        self._memory_left = memory
 
-    def add(self, key: str, split: str, data: bytes) -> Group:
-        offset, size = self._end, len(data)
-        self._file.seek(offset)
-        self._file.write(data)
+    def add(self, key: str, split: str, pieces: Sequence[bytes]) -> Group:
+        """Takes in a group's bytes, which come in pieces so that no copy is made before they are read."""
+        size, crc32 = sum(map(len, pieces)), 0
+        for piece in pieces:
+            crc32 = zlib.crc32(piece, crc32)
+        return Group(key, split, size, crc32, self._keep(pieces, size))
+
+    def _keep(self, pieces: Sequence[bytes], size: int) -> Callable[[], bytes]:
+        if size <= self._memory_left:
+            self._memory_left -= size
+            return lambda: b"".join(pieces)
+        offset = self._end
+        self._file.writelines(pieces)
+        self._file.flush()
         self._end += size
-        return Group(key, split, size, lambda: self._read(offset, size))
-
-    def _read(self, offset: int, size: int) -> bytes:
-        self._file.seek(offset)
-        return self._file.read(size)
+        return lambda: os.pread(self._file.fileno(), size, offset)
 
 
 def write_shards(folder: Path, shards: Sequence[Shard], groups: Mapping[str, Sequence[Group]]) -> list[WrittenShard]:
@@ -82,27 +104,39 @@ def write_index(folder: Path, written: Sequence[WrittenShard]) -> None:
 
 
 def write_manifest(folder: Path, written: Sequence[WrittenShard], about: Mapping[str, Any]) -> None:
-    """Counts and sha256 of every shard, beside whatever `about` adds, as `manifest.json`."""
+    """Counts and sha256 of every shard, and whatever `about` adds or says otherwise, as `manifest.json`."""
     splits = sorted({one.shard.split for one in written})
     content = {
-        **about,
         "samples": sum(len(one.rows) for one in written),
         "splits": {split: _split_summary([one for one in written if one.shard.split == split]) for split in splits},
-        "shards": {one.shard.name: _shard_summary(one) for one in written},
+        "shards": {one.shard.name: shard_summary(one) for one in written},
+        **about,
     }
     Store(folder).write_bytes(folder / MANIFEST, canonical_json(content))
 
 
 def _write_shard(folder: Path, shard: Shard, groups: Sequence[Group]) -> WrittenShard:
-    digest, rows, offset = hashlib.sha256(), [], 0
-    with Store(folder).publish(folder / shard.name) as temporary, temporary.open("wb") as out:
-        for data in chain((group.read() for group in groups), [END]):
-            digest.update(data)
-            out.write(data)
+    rows, offset = [], 0
+    with ThreadPoolExecutor(1) as beside:
+        digest = beside.submit(_sha256, groups)  # while the shard is written and flushed to disk
+        with Store(folder).publish(folder / shard.name) as temporary, temporary.open("wb") as out:
+            for group in groups:
+                out.write(group.read())
+            out.write(END)
+        sha256 = digest.result()
     for group in groups:
         rows.append(_index_row(shard, group, offset))
         offset += group.size
-    return WrittenShard(shard, digest.hexdigest(), offset + len(END), rows)
+    return WrittenShard(shard, sha256, offset + len(END), rows)
+
+
+def _sha256(groups: Sequence[Group]) -> str:
+    """Of the shard that these groups make."""
+    digest = hashlib.sha256()
+    for group in groups:
+        digest.update(group.read())
+    digest.update(END)
+    return digest.hexdigest()
 
 
 def _index_row(shard: Shard, group: Group, offset: int) -> dict[str, Any]:
@@ -113,6 +147,7 @@ def _index_row(shard: Shard, group: Group, offset: int) -> dict[str, Any]:
         "member": f"{group.key}.{JSON}",
         "offset": offset,
         "size": group.size,
+        "crc32": group.crc32,
     }
 
 
@@ -120,5 +155,6 @@ def _split_summary(written: Sequence[WrittenShard]) -> dict[str, Any]:
     return {"samples": sum(len(one.rows) for one in written), "shards": [one.shard.name for one in written]}
 
 
-def _shard_summary(one: WrittenShard) -> dict[str, Any]:
+def shard_summary(one: WrittenShard) -> dict[str, Any]:
+    """What a manifest says of a shard."""
     return {"sha256": one.sha256, "bytes": one.size, "samples": len(one.rows), "split": one.shard.split}
