@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import importlib
+import os
 import pickle
 import shutil
 import subprocess
@@ -13,7 +15,7 @@ from torch.utils.data import DataLoader
 
 import coc_assets.training_shards
 from coc_assets.training_shards import CoCShardDataset, sample
-from coc_assets.training_shards.frames import CameraFrames, LostFrames, to_jpeg
+from coc_assets.training_shards.frames import CameraFrames, Seen, to_jpeg
 from resources.settings.shards import ShardSettings
 from resources.store import Store
 from tests.coc_assets.training_shards.made import CHUNK, CLIPS, Chunk, built, driven, key_of, label, no_frames, picture
@@ -106,6 +108,46 @@ def test_what_recipes_pass_along_is_kept(store: Path) -> None:
     assert (dataset.model_config, dataset.vla_preprocess_args) == ({"a": 1}, {"b": 2})
 
 
+def test_what_is_known_beside_the_tensors_is_at_hand(store: Path) -> None:
+    about = CoCShardDataset(store).about(1)
+    assert (about["key"], about["split"], about["action"]) == (KEYS[1], "train", "stop")
+    assert about["decisions"]["longitudinal"] == "lead_obstacle_following"
+    assert about["components"][0]["phrase"] == "lead vehicle 14 m ahead"
+    assert about["provenance"]["labeler"] == "rules"
+    assert about["quality"] == {"verdict": "keep", "reasons": [], "policy_version": "p1"}
+    with pytest.raises(IndexError):
+        CoCShardDataset(store).about(6)
+
+
+def test_a_key_leads_to_its_sample(store: Path) -> None:
+    dataset = CoCShardDataset(store, split="val")
+    position = dataset.position_of(KEYS[5])
+    assert dataset.about(position)["key"] == KEYS[5]
+    with pytest.raises(KeyError, match=KEYS[0]):
+        dataset.position_of(KEYS[0])
+
+
+def test_samples_of_another_schema_are_refused(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("coc_assets.training_shards.dataset.SCHEMA_VERSION", 2)
+    for read in (CoCShardDataset(store).about, CoCShardDataset(store).__getitem__):
+        with pytest.raises(ValueError, match=rf"{KEYS[0]} has .*schema_version'\]=1, this class reads 2"):
+            read(0)
+
+
+@pytest.mark.parametrize("name", coc_assets.training_shards.__all__)
+def test_every_reader_is_found_by_its_dotted_name(name: str) -> None:
+    """As Hydra finds a `_target_`: the module is imported, then the attribute taken."""
+    module = importlib.import_module("coc_assets.training_shards")
+    assert getattr(module, name).__name__ == name
+
+
+def test_a_hydra_node_makes_the_dataset(store: Path) -> None:
+    node = {"_target_": "coc_assets.training_shards.CoCShardDataset", "root": str(store), "split": "val"}
+    module, _, name = node.pop("_target_").rpartition(".")
+    dataset = getattr(importlib.import_module(module), name)(**node, model_config=None, vla_preprocess_args=None)
+    assert len(dataset) == 2
+
+
 def test_positions_are_those_of_a_sequence(store: Path) -> None:
     dataset = CoCShardDataset(store)
     assert dataset[-1]["clip_id"] == CLIPS[2]
@@ -153,6 +195,19 @@ def test_two_workers_give_every_sample_once_and_in_order(store: Path, start: str
     torch.testing.assert_close(batches[2]["ego_future_xyz"][1], dataset[5]["ego_future_xyz"])
 
 
+def test_no_file_stays_open(store: Path) -> None:
+    dataset = CoCShardDataset(store)
+    items = [dataset[position] for position in range(len(dataset))]
+    opened = [os.readlink(f"/proc/self/fd/{number}") for number in os.listdir("/proc/self/fd") if _is_open(number)]
+    assert items
+    assert not [path for path in opened if str(store) in path]
+
+
+def _is_open(number: str) -> bool:
+    """The listing itself was open while it was made."""
+    return os.path.lexists(f"/proc/self/fd/{number}")
+
+
 def test_a_pickled_dataset_reads_on(store: Path) -> None:
     dataset = CoCShardDataset(store, split="val")
     again = pickle.loads(pickle.dumps(dataset))
@@ -171,14 +226,13 @@ def test_without_video_the_frames_are_empty(tmp_path: Path) -> None:
 
 
 def _two_cameras(widths: tuple[int, int]):
-    def read(_: str, asked_us: np.ndarray) -> tuple[list[CameraFrames], list[LostFrames]]:
-        settings = ShardSettings()
-        return [
-            CameraFrames(
-                index, asked_us - 7 * index, [to_jpeg(picture(int(at), width=width), settings) for at in asked_us]
-            )
-            for index, width in zip((1, 6), widths, strict=True)
-        ], []
+    def of_camera(index: int, width: int, shown_us: np.ndarray) -> CameraFrames:
+        jpegs = [to_jpeg(picture(int(at), width=width), ShardSettings()) for at in shown_us]
+        return CameraFrames(index, shown_us - 7 * index, jpegs)
+
+    def read(_: str, asked_us: np.ndarray) -> list[Seen]:
+        cameras = list(zip((1, 6), widths, strict=True))
+        return [Seen([of_camera(*camera, shown_us) for camera in cameras], []) for shown_us in asked_us]
 
     return read
 
