@@ -55,6 +55,7 @@ OPTIONAL_ASSETS = ("trajdata_cache",)
 RETRIED = ("invalid", "error", "refused", "over_budget")
 VERDICTS = ("keep", "review", "reject")
 COST_BY = ("run", "model", "chunk", "labeler", "step", "day")
+SCORED_BY = ("split", "decision", "action", "scenario")
 COST_SHOWN = ("answered", "refused", "error", "over_budget", "prompt_tokens", "completion_tokens", "cost_usd")
 _LAST_PORT = 65_535
 _TOKEN_LENGTH = 16
@@ -190,11 +191,29 @@ def build_parser() -> argparse.ArgumentParser:
     export.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to write to")
     export.add_argument("--labeler", metavar="NAME", help="only kept labels of this labeler (else by preference)")
 
-    bench = _command(commands, "bench", _bench, "measure zips to keyframes, labelling or judging, as ratios in one run")
+    release = _command(commands, "release", _release, "freeze a training set: balanced, packed anew, with checksums")
+    _add_release(release)
+
+    released = _command(commands, "diff", _diff, "what differs between two releases")
+    _add_diff(released)
+
+    verify = _command(commands, "verify", _verify, "read a release or a store again: is every byte as it was written?")
+    verify.add_argument("folder", type=Path, metavar="DIR", help="a release, a copy of one, or a store")
+    verify.add_argument("--jobs", type=positive, default=1, metavar="N", help="processes, a file each (default 1)")
+
+    link = _command(commands, "link", _link, "join a copied release's pai_overlay to a dataset root again")
+    link.add_argument("folder", type=Path, metavar="DIR", help="the release")
+    link.add_argument("--dataset", type=Path, metavar="ROOT", help="dataset root (else COC_DATASET or coc.yaml)")
+
+    scoring = _command(commands, "score", _score, "how far predicted trajectories are from those of a set")
+    _add_score(scoring)
+
+    bench = _command(commands, "bench", _bench, "measure zips to keyframes, labelling, judging or shards, as ratios")
     bench.add_argument("--dataset", type=Path, metavar="DIR", help="dataset root")
     what = bench.add_mutually_exclusive_group()
     what.add_argument("--labels", action="store_true", help="labelling by a model, against a server that is timed too")
     what.add_argument("--judge", action="store_true", help="judging a large label set anew")
+    what.add_argument("--shards", action="store_true", help="writing and reading shards, against tar and decoding")
     bench.add_argument("--keyframes", type=positive, default=2000, metavar="N", help="to label (default 2000)")
     bench.add_argument(
         "--latency-ms", type=positive, default=50, metavar="MS", help="of each answer of the server (default 50)"
@@ -849,12 +868,91 @@ def _export(options: argparse.Namespace) -> int:
     return DONE
 
 
+# ---- coc release, coc diff, coc verify, coc link ---------------------------------------------------------------------
+
+
+def _add_release(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("name", metavar="NAME", help="what the release is called")
+    add_store(parser)
+    parser.add_argument("--chunks", metavar="0-3,7", help="only samples of these chunks (default all)")
+    parser.add_argument("--jobs", type=positive, default=1, metavar="N", help="processes, a shard each (default 1)")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="folder to make (default STORE/releases/NAME)")
+    parser.add_argument("--finished-only", action="store_true", help="leave out chunks that are not finished")
+
+
+def _add_diff(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("before", metavar="NAME1", help="a release of the store, or a release's folder")
+    parser.add_argument("after", metavar="NAME2", help="likewise")
+    add_store(parser)
+    parser.add_argument("--examples", type=positive, default=3, metavar="N", help="samples of each change (default 3)")
+    parser.add_argument("--format", choices=("table", "json"), default="table", help="default table")
+
+
+def _release(options: argparse.Namespace) -> int:
+    from coc_assets.commands.releases import run_release
+
+    return run_release(options)
+
+
+def _diff(options: argparse.Namespace) -> int:
+    from coc_assets.commands.releases import run_diff
+
+    return run_diff(options)
+
+
+def _verify(options: argparse.Namespace) -> int:
+    from coc_assets.commands.releases import run_verify
+
+    return run_verify(options)
+
+
+def _link(options: argparse.Namespace) -> int:
+    from coc_assets.commands.releases import run_link
+
+    return run_link(options)
+
+
+# ---- coc score ------------------------------------------------------------------------------------------------------
+
+
+def _add_score(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("predictions", type=Path, metavar="PREDICTIONS", help="a .parquet, .jsonl or .npz file")
+    parser.add_argument("--set", type=Path, metavar="DIR", help="a release, its name, or a store (default the store)")
+    add_store(parser)
+    parser.add_argument("--split", metavar="NAME", help="only samples of this split (default all)")
+    parser.add_argument("--k", type=positive, default=6, metavar="N", help="most probable modes that count (default 6)")
+    parser.add_argument(
+        "--miss-m", type=_metres, default=2.0, metavar="M", help="an end farther off than this misses, m (default 2.0)"
+    )
+    parser.add_argument("--by", choices=SCORED_BY, help="figures of groups too")
+    parser.add_argument("--format", choices=FORMATS, default="table", help="default table")
+    parser.add_argument("--per-sample", type=Path, metavar="FILE", help="write every sample's figures (.parquet, …)")
+
+
+def _metres(text: str) -> float:
+    try:
+        distance = float(text)
+    except ValueError:
+        distance = -1.0
+    if not 0 <= distance < float("inf"):
+        raise argparse.ArgumentTypeError(f"takes a distance in metres such as 2.0, got {text!r}")
+    return distance
+
+
+def _score(options: argparse.Namespace) -> int:
+    from coc_assets.commands.score import run
+
+    return run(options)
+
+
 # ---- coc bench ------------------------------------------------------------------------------------------------------
 
 
 def _bench(options: argparse.Namespace) -> int:
     if options.judge:
         return _bench_judge(options)
+    if options.shards:
+        return _bench_shards(options)
     return _bench_labels(options) if options.labels else _bench_motion(options)
 
 
@@ -866,6 +964,17 @@ def _bench_judge(options: argparse.Namespace) -> int:
         print(json.dumps(figures))
     else:
         stdout().print(judge_table(figures))
+    return DONE
+
+
+def _bench_shards(options: argparse.Namespace) -> int:
+    from coc_assets.bench.shards import run_shard_bench, shard_table
+
+    figures = run_shard_bench()
+    if options.json:
+        print(json.dumps(figures))
+    else:
+        stdout().print(shard_table(figures))
     return DONE
 
 

@@ -82,9 +82,9 @@ def _write_cot_yaml(workspace: Workspace, chunks: Iterator[str], out: Store) -> 
 
 
 def _write_jsonl(workspace: Workspace, chunks: Iterator[str], out: Store) -> str:
-    text = jsonl.lines(_kept_labels(workspace, chunks))
-    out.write_bytes(out.root / "labels.jsonl", text.encode())
-    return f"{text.count(chr(10))} lines in labels.jsonl"
+    labels = list(_kept_labels(workspace, chunks))
+    out.write_bytes(out.root / "labels.jsonl", jsonl.lines(labels).encode())
+    return f"{len(labels)} lines in labels.jsonl"
 
 
 def _write_ood_reasoning(workspace: Workspace, chunks: Iterator[str], out: Store) -> str:

@@ -275,11 +275,11 @@ def _start_worker(workspace: Workspace, run: str, saying: Any) -> None:
 
     global _worker
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what an interrupt means
-    threading.Thread(target=_leave_with_parent, daemon=True).start()
+    threading.Thread(target=leave_with_parent, daemon=True).start()
     _worker = Worker(replace(workspace, progress=lambda *said: saying.send(said)), run)
 
 
-def _leave_with_parent() -> None:
+def leave_with_parent() -> None:
     """Ends this process when the run that started it is gone: nobody would take its results, or stop it."""
     parent = parent_process()
     if parent is not None:

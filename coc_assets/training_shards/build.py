@@ -124,14 +124,15 @@ def build(
     progress: Progress | None = None,
     *,
     videos: Mapping[str, str] | None = None,
+    reuse: bool = True,
 ) -> BuildResult:
     """A chunk's part of the set from its tables and the dataset; see `build_chunk`.
 
     Egomotion is read again at its native rate, through the same cleaning as the cache's.
 
     Args:
-        videos: sha256 of the cameras' archives, by their path below the root; where given, frames that an earlier build
-            left in `out_dir` are taken over instead of decoded.
+        videos: sha256 of the cameras' archives, by their path below the root.
+        reuse: where these are the same, frames that an earlier build left in `out_dir` are taken over, not decoded.
     """
     used = tables.verdicts.filter(pl.col("verdict").is_in(settings.verdicts))["clip_id"].unique().sort().to_list()
     recorded = dict(iter_egomotion(root, chunk, used)) if used else {}
@@ -147,7 +148,7 @@ def build(
     made_from = frames_made_from(settings, videos or {})
     readers = ClipReaders(
         egomotion_of,
-        earlier_frames(out_dir, made_from, settings, decoded) if videos else decoded,
+        earlier_frames(out_dir, made_from, settings, decoded) if reuse and videos else decoded,
         Sources(
             rarest_first, settings.question, clip_index_of(root, tables.clips), dataset_videos(root, chunk, settings)
         ),

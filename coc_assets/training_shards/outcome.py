@@ -54,9 +54,7 @@ def samples_table(chunk: str, chosen: Mapping[str, Chosen], written: Sequence[Wr
     return schemas.rows_to_frame(rows, schemas.SAMPLES)
 
 
-def manifest_of(
-    chunk: str, chosen: Mapping[str, Chosen], forms: Mapping[str, Written], folder: Path
-) -> dict[str, Any]:
+def manifest_of(chunk: str, chosen: Mapping[str, Chosen], forms: Mapping[str, Written], folder: Path) -> dict[str, Any]:
     """What the manifest says besides shards: samples by split, versions of the labels, other forms' files.
 
     Args:

@@ -14,13 +14,14 @@ from pathlib import Path
 
 import polars as pl
 
+from resources.settings import SettingsError
 from resources.settings.shards import ShardSettings
 
 _NOT_IN_A_SPLIT = re.compile(r"[^a-z0-9_]+")  # shards are named by their split
 _COLUMNS = ("clip_id", "split")
 
 
-class SplitFileError(ValueError):
+class SplitFileError(SettingsError):
     """The file of `shards.split_file` cannot be used; the message names it, what is wrong and the mend."""
 
 

@@ -65,7 +65,8 @@ def _make(work: Work) -> Made:
         work.settings.keyframes.rarest_first,
         work.folder,
         work.report,
-        videos=None if work.force else _video_hashes(work),
+        videos=_video_hashes(work),
+        reuse=not work.force,
     )
     return Made(result.tables, result.files, result.figures)
 

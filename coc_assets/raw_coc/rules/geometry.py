@@ -260,13 +260,27 @@ def half_extents(facing: np.ndarray, length: np.ndarray, width: np.ndarray) -> t
 
 
 def _on_frames(boxes: Boxes, ego: Ego, settings: TrackSettings) -> np.ndarray:
-    """(5, K, T): x, y, heading, length, width between the nearest boxes; NaN in gaps and outside the track."""
-    tracks, frames = len(boxes.track_ids), ego.frames
-    begin, span = int(ego.t_us[0]), int(ego.t_us[-1] - ego.t_us[0]) + 1
-    asked = (np.arange(tracks)[:, None] * span + (ego.t_us - begin)).ravel()
-    after = np.searchsorted(boxes.track * span + (boxes.t_us - begin), asked)
-    owner = np.repeat(np.arange(tracks), frames)
-    at = np.tile(ego.t_us, tracks)
+    """(5, K, T): every track's box on the clip's frames, as `boxes_at` gives it."""
+    tracks = np.arange(len(boxes.track_ids))
+    return boxes_at(boxes, tracks, np.broadcast_to(ego.t_us, (len(tracks), ego.frames)), settings)
+
+
+def boxes_at(boxes: Boxes, track: np.ndarray, t_us: np.ndarray, settings: TrackSettings) -> np.ndarray:
+    """Boxes of tracks at any instants, between the nearest two.
+
+    Args:
+        track: (P,) indices into `boxes.track_ids`, which may repeat.
+        t_us: (P, T) instants at which each is asked for, clip clock, µs.
+
+    Returns:
+        (5, P, T): x, y, heading, length, width; NaN in gaps and outside the track.
+    """
+    if not len(track):
+        return np.full((5, *t_us.shape), np.nan)
+    begin = min(int(t_us.min()), int(boxes.t_us.min()))
+    span = max(int(t_us.max()), int(boxes.t_us.max())) - begin + 1
+    owner, at = np.repeat(track, t_us.shape[1]), t_us.ravel()
+    after = np.searchsorted(boxes.track * span + (boxes.t_us - begin), owner * span + (at - begin))
     after = np.minimum(after, len(boxes.track) - 1)
     exact = (boxes.track[after] == owner) & (boxes.t_us[after] == at)
     before = np.where(exact, after, np.maximum(after - 1, 0))
@@ -277,7 +291,7 @@ def _on_frames(boxes: Boxes, ego: Ego, settings: TrackSettings) -> np.ndarray:
     values = [column[before] + share * (column[after] - column[before]) for column in (boxes.x, boxes.y)]
     values.append(boxes.heading[before] + share * wrap(boxes.heading[after] - boxes.heading[before]))
     values += [column[before] for column in (boxes.length, boxes.width)]
-    return np.where(seen, np.stack(values), np.nan).reshape(5, tracks, frames)
+    return np.where(seen, np.stack(values), np.nan).reshape(5, *t_us.shape)
 
 
 def _coasting(values: np.ndarray, settings: TrackSettings) -> np.ndarray:

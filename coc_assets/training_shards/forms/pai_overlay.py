@@ -56,14 +56,19 @@ class ClipEvents:
 
 
 def write(rows: Sequence[Row], folder: Path, sources: Sources) -> Written:
-    """Both files of each split and rank below `pai_overlay/<split>`; see `registry.WRITERS`."""
+    """Both files of each split and rank below `pai_overlay/<split>`; see `registry.WRITERS`.
+
+    A clip that the dataset's index does not name is left out: readers look its chunk up there.
+    """
     files: list[str] = []
     left_out: Counter[str] = Counter()
     held = 0
     for split, of_split in by_split(rows):
-        told = events_of_clips(of_split, sources.rarest_first)
+        named = sources.clip_index(sorted({row["clip_id"] for row in of_split})).index
+        listed = [row for row in of_split if row["clip_id"] in named]
+        told = events_of_clips(listed, sources.rarest_first)
         files += _write_split(folder, f"{FOLDER}/{split}", told, sources)
-        left_out += told.left_out
+        left_out += told.left_out + Counter(not_in_clip_index=len(of_split) - len(listed))
         held += told.events
     return Written(files, held, left_out)
 
@@ -157,7 +162,7 @@ def _linked(overlay: Path, dataset: Path, below: str) -> Iterator[str]:
         name = f"{below}{entry.name}"
         if name == REASONING and entry.is_dir():
             yield from _linked(overlay, dataset, f"{REASONING}/")
-        elif not (overlay / name).exists():
+        elif not (overlay / name).exists() and not overlay.resolve().is_relative_to(entry):  # no way round in a circle
             (overlay / name).symlink_to(entry)
             yield name
 

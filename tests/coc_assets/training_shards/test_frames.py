@@ -90,7 +90,7 @@ def _root(folder: Path, camera: dict[str, bytes] | None) -> DatasetRoot:
 
 
 def _build(
-    root: DatasetRoot, out_dir: Path, *, videos: dict[str, str] | None = None, **changed: object
+    root: DatasetRoot, out_dir: Path, *, videos: dict[str, str] | None = None, reuse: bool = True, **changed: object
 ) -> BuildResult:
     rows = [label(clip, t0_us) for clip in (CLIP, OTHER) for t0_us in (3_000_000, 6_543_210)]
     tables = Chunk(rows, splits={CLIP: "train", OTHER: "train"}).tables()
@@ -103,6 +103,7 @@ def _build(
         rarest_first=(),
         out_dir=out_dir,
         videos=videos,
+        reuse=reuse,
     )
 
 
@@ -237,7 +238,12 @@ def test_frames_of_an_earlier_build_are_taken_over(
 
 
 @pytest.mark.parametrize(
-    "changed", [{"videos": dict.fromkeys(VIDEOS, "b2")}, {"videos": VIDEOS, "jpeg_quality": 40}, {"videos": None}]
+    "changed",
+    [
+        {"videos": dict.fromkeys(VIDEOS, "b2")},
+        {"videos": VIDEOS, "jpeg_quality": 40},
+        {"videos": VIDEOS, "reuse": False},
+    ],
 )
 def test_frames_of_other_videos_or_settings_are_not(
     tmp_path: Path, members: dict[str, bytes], monkeypatch: pytest.MonkeyPatch, changed: dict[str, object]

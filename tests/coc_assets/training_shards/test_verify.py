@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -28,6 +29,25 @@ def _flip_a_byte(folder: Path) -> None:
     data = bytearray((folder / SHARD).read_bytes())
     data[5000] ^= 1
     (folder / SHARD).write_bytes(data)
+
+
+def _change_two_bytes(folder: Path) -> None:
+    data = bytearray((folder / SHARD).read_bytes())
+    data[5000] ^= 1
+    data[5200] ^= 255
+    (folder / SHARD).write_bytes(data)
+
+
+def _fill_the_end(folder: Path) -> None:
+    (folder / SHARD).write_bytes((folder / SHARD).read_bytes()[:-1] + b"x")
+
+
+def _lose_the_last_byte(folder: Path) -> None:
+    (folder / SHARD).write_bytes((folder / SHARD).read_bytes()[:-1])
+
+
+def _rename_index_column(folder: Path) -> None:
+    pl.read_parquet(folder / "index.parquet").rename({"crc32": "crc"}).write_parquet(folder / "index.parquet")
 
 
 def _remove_a_shard(folder: Path) -> None:
@@ -75,12 +95,13 @@ def _rewrite_first_group(folder: Path, change: Callable[[dict[str, bytes]], None
     whole = group + data[row["size"] :]
     (folder / SHARD).write_bytes(whole)
     manifest = json.loads((folder / "manifest.json").read_bytes())
-    manifest["shards"][SHARD]["sha256"] = hashlib.sha256(whole).hexdigest()
+    manifest["shards"][SHARD] |= {"sha256": hashlib.sha256(whole).hexdigest(), "bytes": len(whole)}
     (folder / "manifest.json").write_text(json.dumps(manifest))
     moved = pl.when(pl.col("shard") == SHARD)
     index.with_columns(
         offset=moved.then(pl.max_horizontal(pl.col("offset") + len(group) - row["size"], 0)).otherwise("offset"),
         size=pl.when(pl.col("key") == row["key"]).then(len(group)).otherwise("size"),
+        crc32=pl.when(pl.col("key") == row["key"]).then(zlib.crc32(group)).otherwise("crc32"),
     ).with_columns(offset=pl.when(pl.col("key") == row["key"]).then(0).otherwise("offset")).write_parquet(
         folder / "index.parquet"
     )
@@ -114,7 +135,12 @@ def test_a_chunk_without_samples_has_no_problem(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("damage", "problem"),
     [
-        (_flip_a_byte, f"{SHARD}: sha256 is "),
+        (_flip_a_byte, f"{SHARD}: sample {KEY}: byte 5000, in {KEY}.cam1_f2.jpg, is not as it was written."),
+        (_change_two_bytes, f"{SHARD}: sample {KEY}: bytes 0 to "),
+        (_fill_the_end, "the end of the archive, are not empty."),
+        (_lose_the_last_byte, f"{SHARD}: has "),
+        (_change_index(pl.col("crc32") + 1), f"{SHARD}: index.parquet disagrees: sample {KEY}: "),
+        (_rename_index_column, "manifest.json or index.parquet cannot be read"),
         (_remove_a_shard, f"{SHARD}: missing."),
         (_leave_an_old_shard, "train-000799.tar: not in manifest.json"),
         (_change_index(pl.col("offset") + 512), f"{SHARD}: index.parquet disagrees about 1 keys, first ('{KEY}'"),
@@ -138,6 +164,19 @@ def test_damage_is_named(folder: Path, damage: Callable[[Path], None], problem: 
 def test_a_shard_that_is_no_tar_but_has_its_checksum_is_named(folder: Path) -> None:
     (folder / SHARD).write_bytes(b"x" * 4096)
     manifest = json.loads((folder / "manifest.json").read_bytes())
-    manifest["shards"][SHARD]["sha256"] = hashlib.sha256(b"x" * 4096).hexdigest()
+    manifest["shards"][SHARD] |= {"sha256": hashlib.sha256(b"x" * 4096).hexdigest(), "bytes": 4096}
     (folder / "manifest.json").write_text(json.dumps(manifest))
     assert any(f"{SHARD}: cannot be read as a tar of samples" in found for found in verify_chunk(folder))
+
+
+def test_a_damaged_file_of_another_form_is_named(folder: Path) -> None:
+    (folder / "jsonl").mkdir()
+    (folder / "jsonl/train.jsonl").write_bytes(b"{}\n")
+    manifest = json.loads((folder / "manifest.json").read_bytes())
+    manifest["files"] = {"jsonl/train.jsonl": {"sha256": hashlib.sha256(b"{}\n").hexdigest(), "bytes": 3}}
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    assert verify_chunk(folder) == []
+    (folder / "jsonl/train.jsonl").write_bytes(b"[]\n")
+    assert [found.partition(" is ")[0] for found in verify_chunk(folder)] == ["jsonl/train.jsonl: sha256"]
+    (folder / "jsonl/train.jsonl").unlink()
+    assert verify_chunk(folder) == ["jsonl/train.jsonl: missing."]

@@ -81,6 +81,7 @@ def test_the_best_event_is_first_whatever_the_order() -> None:
         ({"trace": " "}, "no_text"),
         ({"trace": "Stop <|im_end|>"}, "text_has_control_tokens"),
         ({"trace": "Stop <image>"}, "text_has_control_tokens"),
+        ({"trace": "Stop <video>"}, "text_has_control_tokens"),
     ],
 )
 def test_what_trainers_cannot_use_is_left_out_and_counted(wrong: dict[str, Any], reason: str) -> None:
@@ -118,6 +119,13 @@ def recipe(root: Path, rank: str = "") -> dict[str, tuple[int, str]]:
     return read
 
 
+def _events(root: Path, rank: str) -> list[dict[str, Any]]:
+    """All events of the first clip."""
+    table = pd.read_parquet(root / f"reasoning/ood_reasoning{rank}.parquet")
+    events: list[dict[str, Any]] = json.loads(table.loc[CLIPS[0], "events"])
+    return events
+
+
 SEVERAL = [
     row(2_000_000, action="steer_left"),
     row(6_000_000, action="stop"),
@@ -135,7 +143,7 @@ def test_the_recipe_gets_the_best_event_of_each_clip_and_the_others_by_rank(tmp_
     assert recipe(train, ".rank2") == {CLIPS[0]: (9_000_000, SEVERAL[2]["trace"])}
     assert recipe(val) == {CLIPS[1]: (4_000_000, SEVERAL[3]["trace"])}
     assert not list(val.rglob("*rank*"))
-    assert len(json.loads(pd.read_parquet(train / "reasoning/ood_reasoning.parquet").loc[CLIPS[0], "events"])) == 3
+    assert [len(_events(train, rank)) for rank in ("", ".rank1", ".rank2")] == [3, 1, 1]
 
 
 def test_what_the_recipe_cannot_use_is_in_no_file_and_counted(tmp_path: Path) -> None:
@@ -145,6 +153,14 @@ def test_what_the_recipe_cannot_use_is_in_no_file_and_counted(tmp_path: Path) ->
     assert written.samples == 1
     assert recipe(tmp_path / "pai_overlay/train") == {CLIPS[0]: (5_000_000, row(5_000_000)["trace"])}
     assert len(written.files) == 2
+
+
+def test_a_clip_that_the_datasets_index_does_not_name_is_left_out_and_counted(tmp_path: Path) -> None:
+    only_second = pd.DataFrame({"chunk": [7]}, index=pd.Index(CLIPS[1:], name="clip_id"))
+    written = write(SEVERAL, tmp_path, sources(index=only_second))
+    assert (written.samples, written.left_out) == (1, {"not_in_clip_index": 3})
+    assert list(recipe(tmp_path / "pai_overlay/val")) == [CLIPS[1]]
+    assert not (tmp_path / "pai_overlay/train").exists()
 
 
 def test_the_mini_index_holds_the_datasets_own_rows(tmp_path: Path) -> None:
@@ -194,6 +210,18 @@ def test_an_overlay_becomes_a_whole_root_by_links_and_keeps_its_own_labels(tmp_p
         assert (overlay / "reasoning/other.parquet").read_text() == "the dataset's reasoning/other.parquet"
     assert {path: path.read_bytes() for path in own} == own
     assert recipe(overlay)[CLIPS[0]][0] == 6_000_000
+
+
+def test_real_files_and_folders_stay_and_an_overlay_inside_the_dataset_is_not_linked_into_itself(
+    tmp_path: Path,
+) -> None:
+    dataset = _dataset(tmp_path)
+    write(SEVERAL, dataset / "store", sources())
+    overlay = dataset / "store/pai_overlay/train"
+    (overlay / "features.csv").write_text("a file of the user's")
+    for _ in range(2):
+        assert link_dataset(overlay, dataset) == ["clip_index.parquet", "labels", "reasoning/other.parquet"]
+        assert (overlay / "features.csv").read_text() == "a file of the user's"
 
 
 def test_links_to_what_the_dataset_has_no_more_are_taken_away(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ def _llama_factory(folder: Path, name: str) -> list[dict[str, Any]]:
     """Examples as its sharegpt converter aligns them: roles by their default tags, media by the mapped columns."""
     info = json.loads((folder / "dataset_info.json").read_text())[name]
     assert info["formatting"] == "sharegpt"
+    assert "tags" not in info, "the default tags are from, value, human and gpt"
     columns, roles = info["columns"], {"human": "user", "gpt": "assistant"}
     examples = []
     for raw in json.loads((folder / info["file_name"]).read_text()):
@@ -31,6 +32,10 @@ def _llama_factory(folder: Path, name: str) -> list[dict[str, Any]]:
 def test_a_mapped_loader_finds_question_answer_and_video(tmp_path: Path) -> None:
     written = vlm_json.write(ROWS, tmp_path, sources())
     assert (written.samples, written.left_out) == (3, {})
+    info = json.loads((tmp_path / "vlm_json/dataset_info.json").read_text())
+    assert {name: told["columns"] for name, told in info.items()} == {
+        f"coc_{split}": {"messages": "conversations", "videos": "video"} for split in ("train", "val")
+    }
     first, second = _llama_factory(tmp_path / "vlm_json", "coc_train")
     assert first["messages"] == [
         {"role": "user", "content": f"<video>\n{QUESTION}"},
