@@ -15,7 +15,7 @@ from coc_assets.raw_coc.imported.keyframes import with_keyframes_of
 from coc_assets.stage import StageError, Workspace
 from coc_assets.training_shards.forms import cot_yaml, jsonl
 from coc_assets.training_shards.forms.pai_overlay import OOD_REASONING, events_of_clips, write_ood_reasoning
-from coc_assets.training_shards.splits import split_of
+from coc_assets.training_shards.splits import splits_of
 from resources import schemas
 from resources.receipts import read_receipt
 from resources.store import Store
@@ -107,7 +107,8 @@ _WRITERS: dict[ExportForm, Callable[[Workspace, Iterator[str], Store], str]] = {
 def _kept_labels(workspace: Workspace, chunks: Iterator[str]) -> Iterator[dict[str, Any]]:
     """Of each keyframe the kept label that comes first by the labelers' preference, in chunk and keyframe order.
 
-    Rows of `raw_coc` with their keyframe's `frame` and `action`, and their clip's `first_us` and `split`.
+    Rows of `raw_coc` with their keyframe's `frame` and `action`, and their clip's `first_us` and `split`,
+    which is empty where a split file leaves the clip out.
     """
     store, settings = workspace.store, workspace.settings
     order = {name: rank for rank, name in enumerate(settings.preferred_labelers)}
@@ -124,9 +125,10 @@ def _kept_labels(workspace: Workspace, chunks: Iterator[str]) -> Iterator[dict[s
         )
         placed = preferred.join(
             keyframes.select("keyframe_id", "frame", "action"), on="keyframe_id", maintain_order="left"
-        ).join(clips.select("clip_id", "first_us", "split"), on="clip_id", maintain_order="left")
+        ).join(clips.select("clip_id", "first_us"), on="clip_id", maintain_order="left")
+        split = splits_of(clips, settings.shards)
         for label in placed.iter_rows(named=True):
-            yield label | {"split": split_of(label["clip_id"], label["split"], settings.shards.splits)}
+            yield label | {"split": split[label["clip_id"]] or ""}
 
 
 def _of_labeler(workspace: Workspace, chunks: Sequence[str], labeler: str) -> Workspace:
