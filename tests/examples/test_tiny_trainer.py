@@ -369,14 +369,14 @@ def test_the_sample_can_be_learnt(tmp_path: Path) -> None:
         return done.stdout
 
     dataset, store, out = str(tmp_path / "dataset"), str(tmp_path / "store"), str(tmp_path / "out")
-    run("-m", "coc_assets.cli", "sample", "--out", dataset, "--chunks", "4", "--clips", "24", "--no-defects")
+    run("-m", "coc_assets.cli", "sample", "--out", dataset, "--chunks", "2", "--clips", "24", "--no-defects")
     run("-m", "coc_assets.cli", "run", "--dataset", dataset, "--store", store, "--jobs", "2")
     printed = run(str(SCRIPT), store, "--out", out)
     losses = [float(line.split()[1]) for line in printed.splitlines() if line[:5].strip().isdigit() and "|" in line]
     assert len(losses) == 40
     assert losses[-1] < losses[0] / 3
     figures = json.loads((Path(out) / train.FIGURES).read_text())
-    assert figures["samples"] >= 30
+    assert figures["samples"] >= 15
     assert figures["ade_m"] < 0.8 * figures["constant_ade_m"]
     assert figures["fde_m"] < 0.8 * figures["constant_fde_m"]
     assert figures["perplexity"] < 3
