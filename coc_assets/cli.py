@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from coc_assets.commands.common import (
     DONE,
@@ -238,23 +238,25 @@ def _command(
 
 
 def _share(text: str) -> float:
-    try:
-        share = float(text)
-    except ValueError:
-        share = -1.0
-    if not 0 <= share <= 1:
-        raise argparse.ArgumentTypeError(f"takes a share from 0 to 1 such as 0.25, got {text!r}")
-    return share
+    return _number(text, "a share from 0 to 1 such as 0.25", most=1.0)
 
 
 def _dollars(text: str) -> float:
+    return _number(text, "an amount in USD such as 25 or 0.50")
+
+
+def _metres(text: str) -> float:
+    return _number(text, "a distance in metres such as 2.0")
+
+
+def _number(text: str, wanted: str, most: float = sys.float_info.max) -> float:
     try:
-        amount = float(text)
+        number = float(text)
     except ValueError:
-        amount = -1.0
-    if not 0 <= amount < float("inf"):
-        raise argparse.ArgumentTypeError(f"takes an amount in USD such as 25 or 0.50, got {text!r}")
-    return amount
+        number = -1.0
+    if not 0 <= number <= most:
+        raise argparse.ArgumentTypeError(f"takes {wanted}, got {text!r}")
+    return number
 
 
 def _statuses(text: str) -> tuple[str, ...]:
@@ -524,11 +526,11 @@ def _report_run(workspace: Workspace, chunks: list[str], results: Sequence[Chunk
 
 def _status(options: argparse.Namespace) -> int:
     from coc_assets.stage import Workspace
-    from coc_assets.status import store_status, with_recorded_dataset, with_recorded_judge, with_recorded_labeler
+    from coc_assets.status import as_recorded, store_status
 
     settings = load_settings(store=options.store)
     require_store(settings)
-    workspace = Workspace(with_recorded_judge(with_recorded_labeler(with_recorded_dataset(settings))))
+    workspace = Workspace(as_recorded(settings))
     statuses = store_status(workspace)
     _print_status(workspace, statuses)
     for status in statuses:
@@ -929,16 +931,6 @@ def _add_score(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--per-sample", type=Path, metavar="FILE", help="write every sample's figures (.parquet, …)")
 
 
-def _metres(text: str) -> float:
-    try:
-        distance = float(text)
-    except ValueError:
-        distance = -1.0
-    if not 0 <= distance < float("inf"):
-        raise argparse.ArgumentTypeError(f"takes a distance in metres such as 2.0, got {text!r}")
-    return distance
-
-
 def _score(options: argparse.Namespace) -> int:
     from coc_assets.commands.score import run
 
@@ -950,58 +942,48 @@ def _score(options: argparse.Namespace) -> int:
 
 def _bench(options: argparse.Namespace) -> int:
     if options.judge:
-        return _bench_judge(options)
-    if options.shards:
-        return _bench_shards(options)
-    return _bench_labels(options) if options.labels else _bench_motion(options)
+        figures, table = _bench_judge(options)
+    elif options.shards:
+        figures, table = _bench_shards()
+    else:
+        figures, table = _bench_labels(options) if options.labels else _bench_motion(options)
+    if options.json:
+        print(json.dumps(figures))
+    else:
+        stdout().print(table(figures))
+    return DONE
 
 
-def _bench_judge(options: argparse.Namespace) -> int:
+_Bench = tuple[Mapping[str, Any], Callable[[Any], object]]
+"""Figures, and what makes a table of them."""
+
+
+def _bench_judge(options: argparse.Namespace) -> _Bench:
     from coc_assets.bench.judging import LABELS_OF_A_CHUNK, judge_table, run_judge_bench
 
-    figures = run_judge_bench(options.labels_in_set, -(-options.labels_in_set // LABELS_OF_A_CHUNK))
-    if options.json:
-        print(json.dumps(figures))
-    else:
-        stdout().print(judge_table(figures))
-    return DONE
+    return run_judge_bench(options.labels_in_set, -(-options.labels_in_set // LABELS_OF_A_CHUNK)), judge_table
 
 
-def _bench_shards(options: argparse.Namespace) -> int:
+def _bench_shards() -> _Bench:
     from coc_assets.bench.shards import run_shard_bench, shard_table
 
-    figures = run_shard_bench()
-    if options.json:
-        print(json.dumps(figures))
-    else:
-        stdout().print(shard_table(figures))
-    return DONE
+    return run_shard_bench(), shard_table
 
 
-def _bench_labels(options: argparse.Namespace) -> int:
+def _bench_labels(options: argparse.Namespace) -> _Bench:
     from coc_assets.bench.labels import label_table, run_label_bench
 
-    figures = run_label_bench(options.keyframes, options.latency_ms / 1e3, options.in_flight)
-    if options.json:
-        print(json.dumps(figures))
-    else:
-        stdout().print(label_table(figures))
-    return DONE
+    return run_label_bench(options.keyframes, options.latency_ms / 1e3, options.in_flight), label_table
 
 
-def _bench_motion(options: argparse.Namespace) -> int:
+def _bench_motion(options: argparse.Namespace) -> _Bench:
     from coc_assets.bench.bench import bench_table, run_bench
     from coc_assets.bench.dagster_cost import dagster_seconds_per_chunk
 
     settings = load_settings(dataset=options.dataset)
     if settings.dataset is None:
         raise UsageError("No dataset named. Pass --dataset DIR or set COC_DATASET.")
-    figures = {**run_bench(settings.dataset), "dagster_s_per_chunk": dagster_seconds_per_chunk(settings)}
-    if options.json:
-        print(json.dumps(figures))
-    else:
-        stdout().print(bench_table(figures))
-    return DONE
+    return {**run_bench(settings.dataset), "dagster_s_per_chunk": dagster_seconds_per_chunk(settings)}, bench_table
 
 
 if __name__ == "__main__":

@@ -7,18 +7,18 @@ import secrets
 import socket
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from multiprocessing import get_context, parent_process
-from multiprocessing.connection import wait
+from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from coc_assets.filtered_coc.model_judge.judge import has_failed
 from coc_assets.instances import RUN_TAG, open_instance
+from coc_assets.processes import DIED, process_pool
 from coc_assets.profile import levels_in_force
 from coc_assets.stage import Stage, StageError, Work, Workspace, standing
 from coc_assets.stages import OPTIONAL_STAGES, STAGES, STAGES_BY_NAME
@@ -183,21 +183,13 @@ def _run_in_processes(
     force: bool,
     on_result: Callable[[ChunkResult], None],
 ) -> None:
-    pool = ProcessPoolExecutor(jobs, get_context("spawn"), _start_worker, (workspace, run, saying))
-    try:
+    with process_pool(jobs, _start_worker, workspace, run, saying) as pool:
         chunks = {pool.submit(_run_in_worker, plan, force): plan.chunk for plan in due}
         for future in as_completed(chunks):
             try:
                 on_result(future.result())
             except BrokenProcessPool:
-                died = "Not finished: a process died (out of memory?). Run again, with fewer --jobs."
-                on_result(ChunkResult(chunks[future], failures=(died,)))
-    except KeyboardInterrupt:
-        for process in list(pool._processes.values()):  # 3.14 has kill_workers() for this
-            process.kill()
-        raise
-    finally:
-        pool.shutdown(cancel_futures=True)
+                on_result(ChunkResult(chunks[future], failures=(f"Not finished: {DIED}",)))
 
 
 def required_checks(definitions: dg.Definitions) -> RequiredChecks:
@@ -271,20 +263,9 @@ _worker: Worker | None = None
 
 
 def _start_worker(workspace: Workspace, run: str, saying: Any) -> None:
-    import signal
 
     global _worker
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what an interrupt means
-    threading.Thread(target=leave_with_parent, daemon=True).start()
     _worker = Worker(replace(workspace, progress=lambda *said: saying.send(said)), run)
-
-
-def leave_with_parent() -> None:
-    """Ends this process when the run that started it is gone: nobody would take its results, or stop it."""
-    parent = parent_process()
-    if parent is not None:
-        wait([parent.sentinel])
-        os._exit(1)
 
 
 def _config(stage: str, plan: ChunkPlan, force: bool) -> dict[str, Any]:

@@ -96,6 +96,11 @@ def chunk_status(workspace: Workspace, chunk: str) -> ChunkStatus:
     return ChunkStatus(chunk, states, receipts)
 
 
+def as_recorded(settings: Settings) -> Settings:
+    """The settings; what they leave open of dataset, labeler and judge is as the store records it."""
+    return with_recorded_judge(with_recorded_labeler(with_recorded_dataset(settings)))
+
+
 def with_recorded_dataset(settings: Settings) -> Settings:
     """The settings; where they name no dataset, with the one that the receipts name, if it is still there."""
     if settings.dataset:

@@ -19,12 +19,14 @@ import polars as pl
 
 from resources import schemas
 
-_TEMPORARY = ".tmp-"
+TEMPORARY = ".tmp-"
+"""Begins the name of a file or folder that is being made, or that a killed writer left."""
 LABELER_PREFIX = "labeler="
 JUDGE_PREFIX = "judge="
 JOURNAL_SUFFIX = ".journal.jsonl"
 RECEIPT = "receipt.json"
 REVIEWS = f"reviews{JOURNAL_SUFFIX}"
+RELEASES = "releases"
 _ZSTD_LEVEL = 1  # higher ones take twice the time and save nothing on floats
 
 
@@ -80,6 +82,10 @@ class Store:
         frames = [self.read_table(schemas.RAW_COC, chunk, labeler=name) for name in self.labelers(chunk)]
         return pl.concat(frames) if frames else schemas.empty(schemas.RAW_COC)
 
+    def release(self, name: str) -> Path:
+        """Where the release of that name lies, or would."""
+        return self.root / RELEASES / name
+
     def chunks(self) -> list[str]:
         """Chunks of which any asset holds a partition, sorted."""
         return sorted({path.name.removeprefix("chunk=") for path in self.root.glob("*/chunk=*") if path.is_dir()})
@@ -96,7 +102,7 @@ class Store:
     def publish(self, path: Path) -> Iterator[Path]:
         """A temporary path beside `path`; on success it is flushed to disk and renamed to it, on failure removed."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f"{_TEMPORARY}{os.getpid()}-{path.name}")
+        temporary = path.with_name(f"{TEMPORARY}{os.getpid()}-{path.name}")
         try:
             yield temporary
             flush(temporary)
@@ -110,7 +116,7 @@ class Store:
 
     def sweep(self, folder: Path) -> None:
         """Removes what a killed writer left in a partition."""
-        for leftover in folder.rglob(f"{_TEMPORARY}*"):
+        for leftover in folder.rglob(f"{TEMPORARY}*"):
             shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink(missing_ok=True)
 
     def keep_only(self, folder: Path, names: Iterable[str]) -> None:
@@ -131,6 +137,12 @@ def sha256_of_file(path: Path) -> str:
     """sha256 of a file's content, hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def read_range(path: Path, offset: int, size: int) -> bytes:
+    """Bytes of a file from an offset on, fewer where it ends before."""
+    with open(path, "rb", buffering=0) as file:
+        return os.pread(file.fileno(), size, offset)
 
 
 def flush(path: Path) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from coc_assets.commands.common import (
@@ -20,7 +19,7 @@ from coc_assets.commands.common import (
     stdout,
     write_rows,
 )
-from resources.settings import Settings, load_settings
+from resources.settings import load_settings
 
 if TYPE_CHECKING:
     from coc_assets.releases.diff import Diff
@@ -35,15 +34,18 @@ def run_release(options: argparse.Namespace) -> int:
     UsageError: the name cannot be a folder's, or there is nothing to release.
     """
     from coc_assets.releases.gather import DamagedSourceError
-    from coc_assets.releases.release import release, release_folder
+    from coc_assets.releases.release import release
     from coc_assets.stage import Workspace
+    from coc_assets.status import as_recorded
     from coc_assets.training_shards.plan import ShardPlanError
 
     if not _NAME.fullmatch(options.name):
         raise UsageError(f"{options.name!r} cannot name a release: 1 to 64 of A-Z a-z 0-9 . _ -, no dot first.")
-    settings = _settings_of_store(options.store)
-    known = Workspace(settings).store.chunks()
-    chunks = parse_chunks(options.chunks, known, settings.model_copy(update={"dataset": None}))
+    settings = load_settings(store=options.store)
+    require_store(settings)
+    settings = as_recorded(settings)
+    store = Workspace(settings).store
+    chunks = parse_chunks(options.chunks, store.chunks(), settings.model_copy(update={"dataset": None}))
     if not chunks:
         raise UsageError(f"{settings.store} has no chunk. Make some: coc run --dataset DIR --store {settings.store}")
     try:
@@ -52,7 +54,7 @@ def run_release(options: argparse.Namespace) -> int:
                 Workspace(settings),
                 options.name,
                 chunks,
-                options.out or release_folder(settings, options.name),
+                options.out or store.release(options.name),
                 lambda what, done, total: bar.update(task, description=what, completed=done, total=total),
                 jobs=options.jobs,
                 finished_only=options.finished_only,
@@ -64,15 +66,6 @@ def run_release(options: argparse.Namespace) -> int:
         raise UsageError(str(error)) from None
     _say_released(released)
     return DONE
-
-
-def _settings_of_store(store: Path | None) -> Settings:
-    """The settings as `coc status` takes them: what they leave open is as the store records it."""
-    from coc_assets.status import with_recorded_dataset, with_recorded_judge, with_recorded_labeler
-
-    settings = load_settings(store=store)
-    require_store(settings)
-    return with_recorded_judge(with_recorded_labeler(with_recorded_dataset(settings)))
 
 
 def _say_released(released: Released) -> None:

@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from resources.store import Store
 
 _NAMED = 5  # rows of each reason that are named
-_RELEASES = "releases"
 _DECIMALS = 3  # of figures in the table
 _IN_TABLE = ("ade_m", "fde_m", "min_ade_m", "min_fde_m", "miss_rate", "jerk_mps3", "jerk_p95_mps3", "tracked",
              "collision_rate")  # fmt: skip
@@ -83,9 +82,11 @@ def _scored(folder: Path, settings: Settings, options: argparse.Namespace) -> Sc
 
 def _folder_of(named: Path | None, settings: Settings) -> Path:
     """The set's folder: the store, the folder that is named, or a release of the store by that name."""
+    from resources.store import Store
+
     if named is None or named.is_dir():
         return named or settings.store
-    release = settings.store / _RELEASES / named
+    release = Store(settings.store).release(str(named))
     return release if release.is_dir() else named
 
 

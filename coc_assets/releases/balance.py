@@ -6,7 +6,6 @@ are, and no choice moves a sample to another split: splits belong to clips and a
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ import polars as pl
 from resources import schemas
 from resources.settings import SettingsError
 from resources.settings.release import BalancedBy, BalanceRule, ReleaseSettings
+from resources.stable_hash import place_of
 
 Step = Literal["weight", "cap", "target", "order"]
 """What a hash is drawn for. Each step has its own: were they one, the samples that a weight left would all be among
@@ -30,7 +30,6 @@ BETWEEN = " + "
 LEFT_OUT = pl.Schema({"chunk": pl.String, "key": pl.String, "clip_id": pl.String, "split": pl.String,
                       "reason": pl.String, "by": pl.String, "of_class": pl.String})  # fmt: skip
 
-_HASH_BYTES = 8
 _COLUMNS: Mapping[BalancedBy, tuple[str, ...]] = {
     "decision": ("longitudinal_decision", "lateral_decision"),
     "longitudinal_decision": ("longitudinal_decision",),
@@ -59,9 +58,8 @@ class Balanced:
 
 
 def place(step: Step, key: str) -> float:
-    """Where a sample stands among all that there could be, in [0, 1): evenly spread, and the same for ever."""
-    digest = hashlib.sha256(f"{step}:{key}".encode()).digest()
-    return int.from_bytes(digest[:_HASH_BYTES], "big") / 2 ** (8 * _HASH_BYTES)
+    """Where a sample stands among all that there could be, in [0, 1), for one step of the choice."""
+    return place_of(f"{step}:{key}")
 
 
 def classes(samples: pl.DataFrame, by: BalancedBy) -> pl.Series:

@@ -9,10 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from resources.store import flush
-
-BUILDING = ".tmp-"
-"""Begins the name of a folder that is being made, or that a killed command left."""
+from resources.store import TEMPORARY, flush
 
 
 class FolderExistsError(Exception):
@@ -31,7 +28,7 @@ def building(target: Path) -> Iterator[Path]:
     _require_free(target)
     target.parent.mkdir(parents=True, exist_ok=True)
     _sweep(target.parent)
-    folder = target.with_name(f"{BUILDING}{os.getpid()}-{target.name}")
+    folder = target.with_name(f"{TEMPORARY}{os.getpid()}-{target.name}")
     folder.mkdir()
     lock = os.open(folder, os.O_RDONLY)
     try:
@@ -52,7 +49,7 @@ def _require_free(target: Path) -> None:
 
 def _sweep(folder: Path) -> None:
     """Removes folders that nobody is filling any more."""
-    for left in folder.glob(f"{BUILDING}*"):
+    for left in folder.glob(f"{TEMPORARY}*"):
         if left.is_dir() and not left.is_symlink() and _is_abandoned(left):
             shutil.rmtree(left, ignore_errors=True)
 

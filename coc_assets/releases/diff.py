@@ -6,6 +6,7 @@ import json
 import tarfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,14 +14,16 @@ import polars as pl
 
 from coc_assets.releases.balance import NONE, classes, place
 from coc_assets.releases.gather import ReleaseError
-from coc_assets.releases.manifest import LABEL_VERSION, ManifestError, read_manifest
-from coc_assets.releases.release import RELEASES, SAMPLES_FILE
-from coc_assets.training_shards.index import read_index
+from coc_assets.releases.manifest import ManifestError, read_manifest
+from coc_assets.releases.release import SAMPLES_FILE
+from coc_assets.training_shards.index import ShardIndex, read_index
 from coc_assets.training_shards.members import TEXT
+from coc_assets.training_shards.outcome import LABEL_VERSION
 from coc_assets.training_shards.tar import read_group
 from coc_assets.training_shards.verify import read_whole
 from coc_assets.training_shards.writer import INDEX, MANIFEST
 from resources.settings import Settings
+from resources.store import RELEASES, Store
 
 Change = Literal["added", "removed", "moved", "relabelled", "other_bytes"]
 CHANGES: tuple[Change, ...] = ("added", "removed", "moved", "relabelled", "other_bytes")
@@ -38,6 +41,16 @@ class Side:
     folder: Path
     manifest: Mapping[str, Any]
     samples: pl.DataFrame
+
+    @cached_property
+    def index(self) -> ShardIndex | None:
+        """Where its texts lie; None where its index is not there or cannot be read."""
+        if not (self.folder / INDEX).is_file():
+            return None
+        try:
+            return read_index(self.folder)
+        except (OSError, ValueError):
+            return None
 
 
 @dataclass(frozen=True)
@@ -68,7 +81,7 @@ def open_release(settings: Settings, name: str) -> Side:
     Raises:
         ReleaseError: there is none, or it cannot be read.
     """
-    of_store = settings.store / RELEASES / name
+    of_store = Store(settings.store).release(name)
     folder = of_store if of_store.is_dir() else Path(name)
     if not folder.is_dir():
         there = sorted(path.parent.name for path in (settings.store / RELEASES).glob(f"[!.]*/{MANIFEST}"))
@@ -193,14 +206,13 @@ def _examples(before: Side, after: Side, changes: pl.DataFrame, count: int) -> p
 def _told(side: Side, key: str) -> dict[str, str | None]:
     """What a release says of a sample, its text where its shards are there; empty where it has no such sample."""
     row = next(side.samples.filter(pl.col("key") == key).select(COUNTED_BY).iter_rows(named=True), None)
-    return {} if row is None else {**row, "text": _text(side.folder, key)}
+    return {} if row is None else {**row, "text": _text(side, key)}
 
 
-def _text(folder: Path, key: str) -> str | None:
-    if not (folder / INDEX).is_file():
+def _text(side: Side, key: str) -> str | None:
+    if side.index is None:
         return None
     try:
-        index = read_index(folder)
-        return read_group(index.read(index.position_of(key)))[TEXT].decode()
+        return read_group(side.index.read(side.index.position_of(key)))[TEXT].decode()
     except (OSError, KeyError, ValueError, tarfile.TarError):
         return None

@@ -173,9 +173,14 @@ def _checksums(store: Store, chunk: str) -> pl.DataFrame:
     return pl.read_parquet(index, columns=["key", "crc32"], hive_partitioning=False)
 
 
+def in_several(samples: pl.DataFrame, column: str) -> pl.DataFrame:
+    """Clips that have several values of a column: a row a clip and value, sorted."""
+    return samples.select("clip_id", column).unique().filter(pl.col("clip_id").is_duplicated()).sort("clip_id", column)
+
+
 def _require_one(samples: pl.DataFrame, column: str, what: str) -> None:
     """Each clip has one value of a column."""
-    twice = samples.select("clip_id", column).unique().filter(pl.col("clip_id").is_duplicated()).sort("clip_id", column)
+    twice = in_several(samples, column)
     if twice.height:
         clip_id = twice["clip_id"][0]
         both = twice.filter(pl.col("clip_id") == clip_id)[column].to_list()

@@ -16,6 +16,7 @@ import polars as pl
 
 from coc_assets.filtered_coc.policy import load_policy
 from coc_assets.training_shards.members import canonical_json
+from coc_assets.training_shards.outcome import LABEL_VERSION
 from resources.receipts import digest_of
 from resources.settings import Settings, SettingsError
 from resources.store import sha256_of_file
@@ -24,7 +25,6 @@ SCHEMA_VERSION = 1
 CONTENT_HASH = "content_sha256"
 """Key of the manifest's hash of all its other content."""
 COUNTED = ("longitudinal_decision", "lateral_decision", "labeler", "action", "scenario")
-LABEL_VERSION = ("labeler", "model", "prompt_version", "policy_version")
 
 _SECTIONS = ("trajectory", "meta_actions", "keyframes", "videos", "labels", "filtering", "shards", "release")
 

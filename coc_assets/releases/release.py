@@ -10,6 +10,7 @@ from typing import Any
 
 import polars as pl
 
+from coc_assets.processes import in_processes
 from coc_assets.releases.balance import Balanced, balance
 from coc_assets.releases.building import FolderExistsError, building
 from coc_assets.releases.card import write_card
@@ -34,7 +35,6 @@ from coc_assets.releases.manifest import (
     settings_told,
     splits_of,
 )
-from coc_assets.releases.processes import in_processes
 from coc_assets.releases.shards import in_order, write_release_shards
 from coc_assets.releases.words import Words, read_words, write_forms
 from coc_assets.stage import Workspace
@@ -44,7 +44,6 @@ from resources.receipts import read_receipt
 from resources.settings import Settings
 from resources.store import Store, sha256_of_file
 
-RELEASES = "releases"
 SAMPLES_FILE, LEFT_OUT_FILE = "samples.parquet", "left_out.parquet"
 
 _NAMED = 8  # chunks that a refusal names one by one
@@ -80,11 +79,6 @@ class Plan:
     standing: Standing
     samples: pl.DataFrame
     left_out: pl.DataFrame
-
-
-def release_folder(settings: Settings, name: str) -> Path:
-    """Where a store keeps its release of that name."""
-    return settings.store / RELEASES / name
 
 
 def release(

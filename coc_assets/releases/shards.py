@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,12 +11,13 @@ from typing import NamedTuple
 
 import polars as pl
 
+from coc_assets.processes import in_processes
 from coc_assets.releases.balance import place
 from coc_assets.releases.gather import damaged
-from coc_assets.releases.processes import in_processes
 from coc_assets.training_shards.plan import Shard, even_runs
 from coc_assets.training_shards.writer import Group, WrittenShard, write_shards
 from resources.settings import Settings
+from resources.store import read_range
 
 
 class Source(NamedTuple):
@@ -102,8 +102,7 @@ def write_one(task: ShardTask) -> WrittenShard:
 def _read(settings: Settings, source: Source) -> bytes:
     """The sample's bytes, checked."""
     try:
-        with open(settings.store / source.shard, "rb", buffering=0) as shard:
-            data = os.pread(shard.fileno(), source.size, source.offset)
+        data = read_range(settings.store / source.shard, source.offset, source.size)
     except OSError as error:
         what = f"cannot be read ({error.strerror}), and sample {source.key} lies in it"
         raise damaged(settings, source.chunk, source.shard, what) from error

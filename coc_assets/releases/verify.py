@@ -9,11 +9,10 @@ from typing import Any
 
 import polars as pl
 
-from coc_assets.releases.building import BUILDING
-from coc_assets.releases.gather import SAMPLES, STAGE
+from coc_assets.processes import in_processes
+from coc_assets.releases.gather import SAMPLES, STAGE, in_several
 from coc_assets.releases.manifest import ManifestError, counts_of, read_manifest
-from coc_assets.releases.processes import in_processes
-from coc_assets.releases.release import RELEASES, SAMPLES_FILE
+from coc_assets.releases.release import SAMPLES_FILE
 from coc_assets.training_shards.verify import (
     Claim,
     FileClaim,
@@ -25,7 +24,7 @@ from coc_assets.training_shards.verify import (
 )
 from coc_assets.training_shards.writer import INDEX, MANIFEST
 from resources.receipts import Receipt
-from resources.store import RECEIPT, Store
+from resources.store import RECEIPT, RELEASES, TEMPORARY, Store
 
 Claims = tuple[list[str], list[Claim]]
 
@@ -102,8 +101,7 @@ def _sample_problems(folder: Path, manifest: Mapping[str, Any]) -> list[str]:
     problems = []
     if samples.height != manifest["samples"] or counts_of(samples) != manifest["counts"]:
         problems.append(f"{SAMPLES_FILE}: its counts are not those of {MANIFEST}.")
-    splits = samples.select("clip_id", "split").unique()
-    twice = splits.filter(pl.col("clip_id").is_duplicated())["clip_id"].unique().sort().to_list()
+    twice = in_several(samples, "split")["clip_id"].unique(maintain_order=True)
     problems += [f"{SAMPLES_FILE}: clip {clip_id} lies in two splits." for clip_id in twice]
     shared = ["key", "split", "size", "crc32"]
     if index is not None and set(shared) <= set(index.columns):
@@ -141,7 +139,7 @@ def _files_below(folder: Path) -> Iterator[Path]:
 
 
 def _is_temporary(name: str) -> bool:
-    return any(part.startswith(BUILDING) for part in Path(name).parts)
+    return any(part.startswith(TEMPORARY) for part in Path(name).parts)
 
 
 # ---- a store ---------------------------------------------------------------------------------------------------------
@@ -150,7 +148,7 @@ def _is_temporary(name: str) -> bool:
 def _store_claims(root: Path) -> Claims:
     partitions = sorted(path for path in root.glob(f"*/{_PARTITION}*") if path.is_dir())
     releases = sorted(path for path in (root / RELEASES).glob("*") if path.is_dir() and not _is_temporary(path.name))
-    temporary = [f"{path.relative_to(root).as_posix()}: {_LEFT}" for path in sorted(root.rglob(f"{BUILDING}*"))]
+    temporary = [f"{path.relative_to(root).as_posix()}: {_LEFT}" for path in sorted(root.rglob(f"{TEMPORARY}*"))]
     return _joined(
         [
             (temporary, []),

@@ -6,7 +6,6 @@ Only the end of a sample's bytes is read, where its trajectories and its JSON li
 from __future__ import annotations
 
 import json
-import os
 import tarfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ import polars as pl
 from coc_assets.training_shards.index import ShardIndex, read_index
 from coc_assets.training_shards.members import JSON
 from coc_assets.training_shards.tar import from_npy, read_group
+from resources.store import read_range
 
 ABOUT = pl.Schema(
     {
@@ -103,8 +103,7 @@ def _end(index: ShardIndex, shard: Path, position: int) -> dict[str, bytes]:
     size = int(index.size[position])
     length = min(size, _END_BYTES)
     try:
-        with shard.open("rb", buffering=0) as file:
-            end = os.pread(file.fileno(), length, int(index.offset[position]) + size - length)
+        end = read_range(shard, int(index.offset[position]) + size - length, length)
         name = index.keys[position] + b"." + _FIRST.encode() + b"\0"
         at = end.find(name)
         if at >= 0 and (at - length) % tarfile.BLOCKSIZE == 0:

@@ -184,17 +184,14 @@ def build_chunk(
     labelers = settings.labelers or _PREFERRED
     with tempfile.TemporaryFile(dir=out_dir) as scratch:
         assembly = Assembly(Spool(scratch))
-        todo = kept_by_clip(*_in_order(tables), labelers, settings)
+        todo = kept_by_clip(tables.clips, tables.keyframes, tables.labels, tables.verdicts, labelers, settings)
         for done, (clip_id, kept) in enumerate(todo, start=1):
             _assemble_clip(assembly, clip_id, kept, settings, readers)
             if progress:
                 progress(done, len(todo))
         written = _write_shards(chunk, assembly, settings, out_dir)
     samples = samples_table(chunk, assembly.chosen, written)
-    told = told_of(samples, tables.labels, tables.keyframes, tables.clips)
-    forms: dict[str, Written] = {
-        form: WRITERS[form](told, out_dir, readers.sources) for form in settings.formats if form != "wds"
-    }
+    forms = _write_forms(samples, tables, settings, readers.sources, out_dir)
     about = manifest_of(chunk, assembly.chosen, forms, out_dir) | {"formats": sorted(settings.formats)}
     if shows_frames(settings):
         about["frames"] = dict(readers.frames_made_from)
@@ -206,10 +203,6 @@ def build_chunk(
         [*(one.shard.name for one in written), *index, MANIFEST, *of_forms],
         {"shards": len(written)} | {f"{name}_left_out": form.left_out.total() for name, form in forms.items()},
     )
-
-
-def _in_order(tables: Tables) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame, pl.DataFrame]:
-    return tables.clips, tables.keyframes, tables.labels, tables.verdicts
 
 
 def _assemble_clip(
@@ -281,6 +274,16 @@ def _write_shards(chunk: str, assembly: Assembly, settings: ShardSettings, out_d
     written = write_shards(out_dir, planned, groups)
     write_index(out_dir, written)
     return written
+
+
+def _write_forms(
+    samples: pl.DataFrame, tables: Tables, settings: ShardSettings, sources: Sources, out_dir: Path
+) -> dict[str, Written]:
+    wanted = [form for form in settings.formats if form != "wds"]
+    if not wanted:
+        return {}
+    told = told_of(samples, tables.labels, tables.keyframes, tables.clips)
+    return {form: WRITERS[form](told, out_dir, sources) for form in wanted}
 
 
 def _outside_window(t0_us: int, ego: Egomotion) -> Unusable | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,6 +18,7 @@ from coc_assets.training_shards.selection import Row
 from coc_assets.training_shards.tar import from_npy, read_group
 from coc_assets.training_shards.writer import INDEX, MANIFEST
 from resources.settings.shards import ShardSettings
+from resources.store import read_range
 
 FRAMES_VERSION = "1"
 """Raised by hand when the same video would give other JPEGs."""
@@ -55,10 +55,8 @@ def earlier_frames(
         keys = [f"{clip_id}-{t0_us:08d}" for t0_us in asked_us[:, -1].tolist()]
         found = [_stored(folder, rows[key], cameras) if key in rows else None for key in keys]
         lacking = [at for at, seen in enumerate(found) if seen is None]
-        asked = otherwise(clip_id, asked_us[lacking]) if lacking else []
-        for at, seen in zip(lacking, asked, strict=True):
-            found[at] = seen
-        return [seen for seen in found if seen is not None]
+        asked = iter(otherwise(clip_id, asked_us[lacking]) if lacking else [])
+        return [next(asked) if seen is None else seen for seen in found]
 
     return frames_of
 
@@ -67,7 +65,7 @@ def _stored_rows(folder: Path, made_from: Mapping[str, Any]) -> dict[str, Row]:
     """Rows of the folder's index by key; none where its frames were made from something else."""
     try:
         manifest = json.loads((folder / MANIFEST).read_bytes())
-        if manifest.get("frames") != json.loads(json.dumps(made_from)):
+        if manifest.get("frames") != made_from:
             return {}
         return {row["key"]: row for row in pl.read_parquet(folder / INDEX, hive_partitioning=False).to_dicts()}
     except (OSError, ValueError, pl.exceptions.PolarsError):
@@ -77,8 +75,7 @@ def _stored_rows(folder: Path, made_from: Mapping[str, Any]) -> dict[str, Row]:
 def _stored(folder: Path, row: Row, cameras: list[int]) -> Seen | None:
     """What a stored sample shows; None where it lacks one of the cameras, or is not what its row says."""
     try:
-        with open(folder / row["shard"], "rb", buffering=0) as shard:
-            data = os.pread(shard.fileno(), row["size"], row["offset"])
+        data = read_range(folder / row["shard"], row["offset"], row["size"])
     except OSError:
         return None
     if zlib.crc32(data) != row["crc32"]:

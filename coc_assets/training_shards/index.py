@@ -12,6 +12,7 @@ import numpy as np
 import polars as pl
 
 from coc_assets.training_shards.writer import INDEX
+from resources.store import read_range
 
 KNOWN_SPLITS = ("train", "val", "test")
 ROOTS = (INDEX, f"chunk=*/{INDEX}", f"training_shards/chunk=*/{INDEX}")
@@ -56,8 +57,7 @@ class ShardIndex:
         path = self.shards[self.shard[position]]
         offset, size = int(self.offset[position]), int(self.size[position])
         try:
-            with open(path, "rb", buffering=0) as shard:
-                data = os.pread(shard.fileno(), size, offset)
+            data = read_range(Path(path), offset, size)
         except FileNotFoundError:
             raise FileNotFoundError(_missing(Path(path))) from None
         if len(data) < size:

@@ -17,7 +17,8 @@ from coc_assets.training_shards.writer import WrittenShard
 from resources import schemas
 from resources.store import Store, sha256_of_file
 
-_LABEL_VERSION = ("labeler", "model", "prompt_version", "policy_version")
+LABEL_VERSION = ("labeler", "model", "prompt_version", "policy_version")
+"""What tells the labels of a set apart by where they come from."""
 _OF_LABEL = ("label_id", "labeler", "scenario", "longitudinal_decision", "lateral_decision", "lateral_direction")
 _PLACE = ("shard", "member", "offset", "size")
 
@@ -63,14 +64,14 @@ def manifest_of(chunk: str, chosen: Mapping[str, Chosen], forms: Mapping[str, Wr
         folder: that the forms' files lie in.
     """
     splits = Counter(str(one.kept.split) for one in chosen.values())
-    versions = Counter(tuple(one.label[name] for name in _LABEL_VERSION) for one in chosen.values())
+    versions = Counter(tuple(one.label[name] for name in LABEL_VERSION) for one in chosen.values())
     ordered = sorted(versions.items(), key=lambda item: [part or "" for part in item[0]])
     return {
         "schema_version": SCHEMA_VERSION,
         "chunk": chunk,
         "samples": len(chosen),
         "samples_by_split": dict(splits),
-        "labels": [dict(zip(_LABEL_VERSION, version, strict=True)) | {"samples": n} for version, n in ordered],
+        "labels": [dict(zip(LABEL_VERSION, version, strict=True)) | {"samples": n} for version, n in ordered],
         "files": {name: _file_facts(folder / name) for form in forms.values() for name in form.files},
         "left_out": {name: dict(form.left_out) for name, form in forms.items()},
     }

@@ -5,7 +5,6 @@ Source: training exports, Also.
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Mapping
 from functools import lru_cache
@@ -16,6 +15,7 @@ import polars as pl
 
 from resources.settings import SettingsError
 from resources.settings.shards import ShardSettings
+from resources.stable_hash import place_of
 
 _NOT_IN_A_SPLIT = re.compile(r"[^a-z0-9_]+")  # shards are named by their split
 _COLUMNS = ("clip_id", "split")
@@ -50,7 +50,7 @@ def split_of(clip_id: str, named: str | None, ratios: Mapping[str, float]) -> st
     """
     if named and (portable := _portable(named)):
         return portable
-    place = int.from_bytes(hashlib.sha256(clip_id.encode()).digest()[:8], "big") / 2**64
+    place = place_of(clip_id)
     names = sorted(ratios)
     upto = accumulate(ratios[name] for name in names[:-1])
     return next((name for name, edge in zip(names, upto, strict=False) if place < edge), names[-1])

@@ -104,13 +104,12 @@ def write_index(folder: Path, written: Sequence[WrittenShard]) -> None:
 
 
 def write_manifest(folder: Path, written: Sequence[WrittenShard], about: Mapping[str, Any]) -> None:
-    """Counts and sha256 of every shard, and whatever `about` adds or says otherwise, as `manifest.json`."""
+    """Shards by split and the sha256 of each, beside whatever `about` adds, as `manifest.json`."""
     splits = sorted({one.shard.split for one in written})
     content = {
-        "samples": sum(len(one.rows) for one in written),
+        **about,
         "splits": {split: _split_summary([one for one in written if one.shard.split == split]) for split in splits},
         "shards": {one.shard.name: shard_summary(one) for one in written},
-        **about,
     }
     Store(folder).write_bytes(folder / MANIFEST, canonical_json(content))
 

@@ -16,6 +16,7 @@ from coc_assets.training_shards.forms.told import Sources
 from coc_assets.training_shards.frames import CameraFrames, FramesOf, LostFrames, Seen, to_jpeg
 from resources import schemas
 from resources.settings.shards import ShardSettings
+from resources.store import Store
 
 CHUNK = "0007"
 CLIPS = tuple(f"{number:08x}-aaaa-4bbb-8ccc-0123456789ab" for number in range(40))
@@ -124,6 +125,14 @@ def no_frames(_: str, asked_us: np.ndarray) -> list[Seen]:
 def no_sources() -> Sources:
     """Of a chunk without a dataset: no clip index and no video."""
     return Sources((), "What does the ego decide, and why?", pd.DataFrame, lambda row, path: False)
+
+
+def stored(root: Path, splits: dict[str, str], times: tuple[int, ...]) -> Path:
+    """A store with shards of a few clips, so small that there are several; `root`."""
+    rows = [label(clip, t0_us) for clip in splits for t0_us in times]
+    folder = Store(root).partition("training_shards", CHUNK)
+    built(folder, Chunk(rows, splits=splits), ShardSettings(max_shard_bytes=40_000))
+    return root
 
 
 def built(

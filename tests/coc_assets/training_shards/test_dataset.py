@@ -17,8 +17,18 @@ import coc_assets.training_shards
 from coc_assets.training_shards import CoCShardDataset, sample
 from coc_assets.training_shards.frames import CameraFrames, Seen, to_jpeg
 from resources.settings.shards import ShardSettings
-from resources.store import Store
-from tests.coc_assets.training_shards.made import CHUNK, CLIPS, Chunk, built, driven, key_of, label, no_frames, picture
+from tests.coc_assets.training_shards.made import (
+    CHUNK,
+    CLIPS,
+    Chunk,
+    built,
+    driven,
+    key_of,
+    label,
+    no_frames,
+    picture,
+    stored,
+)
 
 TIMES = (3_000_000, 7_100_000)
 SPLITS = {CLIPS[0]: "train", CLIPS[1]: "train", CLIPS[2]: "val"}
@@ -27,11 +37,7 @@ KEYS = [key_of(clip, t0_us) for clip in CLIPS[:3] for t0_us in TIMES]
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("store")
-    rows = [label(clip, t0_us) for clip in CLIPS[:3] for t0_us in TIMES]
-    folder = Store(root).partition("training_shards", CHUNK)
-    built(folder, Chunk(rows, splits=SPLITS), ShardSettings(max_shard_bytes=40_000))
-    return root
+    return stored(tmp_path_factory.mktemp("store"), SPLITS, TIMES)
 
 
 def test_an_item_is_exactly_the_sample(store: Path) -> None:

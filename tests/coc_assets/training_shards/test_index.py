@@ -8,9 +8,8 @@ import pytest
 
 from coc_assets.training_shards.index import read_index
 from coc_assets.training_shards.tar import read_group
-from resources.settings.shards import ShardSettings
 from resources.store import Store
-from tests.coc_assets.training_shards.made import CHUNK, CLIPS, Chunk, built, key_of, label
+from tests.coc_assets.training_shards.made import CHUNK, CLIPS, key_of, stored
 
 TIMES = (3_000_000, 7_100_000)
 SPLITS = {CLIPS[0]: "val", CLIPS[1]: "train", CLIPS[2]: "train"}
@@ -19,11 +18,7 @@ KEYS = {clip: [key_of(clip, t0_us) for t0_us in TIMES] for clip in CLIPS[:3]}
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("store")
-    rows = [label(clip, t0_us) for clip in CLIPS[:3] for t0_us in TIMES]
-    folder = Store(root).partition("training_shards", CHUNK)
-    built(folder, Chunk(rows, splits=SPLITS), ShardSettings(max_shard_bytes=40_000))
-    return root
+    return stored(tmp_path_factory.mktemp("store"), SPLITS, TIMES)
 
 
 def test_each_position_reads_its_own_group(store: Path) -> None:

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from coc_assets.releases.processes import in_processes
+from coc_assets.processes import in_processes
 from coc_assets.stage import StageError
 
 
