@@ -9,14 +9,14 @@ from coc_assets.clip_videos.asset import clip_videos
 from coc_assets.dataset_files import dataset_files
 from coc_assets.filtered_coc.asset import filtered_coc_asset
 from coc_assets.filtered_coc.model_judge.judge import judges
-from coc_assets.jobs import label_chunk
+from coc_assets.jobs import JOBS
 from coc_assets.keyframe_segments.asset import keyframe_segments
 from coc_assets.materialization import with_stage_facts
 from coc_assets.meta_actions.asset import meta_actions
 from coc_assets.raw_coc.asset import raw_coc_asset
 from coc_assets.raw_coc.stage import uses_model
-from coc_assets.schedules import observe_dataset
-from coc_assets.sensors import label_new_chunks, register_chunks
+from coc_assets.schedules import schedules
+from coc_assets.sensors import sensors
 from coc_assets.stage import Workspace
 from coc_assets.stages import OPTIONAL_STAGES, STAGES
 from coc_assets.training_shards.asset import training_shards
@@ -40,9 +40,9 @@ def build_definitions(workspace: Workspace) -> dg.Definitions:
     return dg.Definitions(
         assets=[dataset_files, *staged],
         asset_checks=ASSET_CHECKS,
-        jobs=[label_chunk],
-        sensors=[register_chunks, label_new_chunks],
-        schedules=[observe_dataset],
+        jobs=JOBS,
+        sensors=sensors(settings),
+        schedules=schedules(settings),
         resources={"workspace": workspace},
         executor=dg.in_process_executor,
     )

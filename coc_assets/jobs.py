@@ -11,3 +11,5 @@ label_chunk = dg.define_asset_job(
     selection=dg.AssetSelection.assets(*STAGES_BY_NAME),
     description="All seven assets of a chunk with their checks, in one run.",
 )
+
+JOBS = (label_chunk,)

@@ -10,7 +10,7 @@ from coc_assets.partitions import CHUNKS
 from coc_assets.stage import StageError, Work, Workspace, standing
 from coc_assets.stages import STAGES
 from resources.dataset import DatasetError
-from resources.settings import SettingsError
+from resources.settings import Settings, SettingsError
 
 _BATCH = 100  # runs asked for in one tick; the queue takes them from there
 
@@ -56,6 +56,10 @@ def label_new_chunks(
         ],
         dynamic_partitions_requests=[CHUNKS.build_add_request(new)] if new else [],
     )
+
+
+def sensors(settings: Settings) -> list[dg.SensorDefinition]:
+    return [register_chunks, label_new_chunks]
 
 
 def _chunks(context: dg.SensorEvaluationContext, workspace: Workspace) -> tuple[list[str], list[str]]:

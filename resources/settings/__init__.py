@@ -29,11 +29,13 @@ from pydantic_settings import (
 )
 from pydantic_settings import SettingsError as UnreadableVariable
 
+from resources.settings.arrivals import ArrivalSettings
 from resources.settings.filtering import FilterSettings
 from resources.settings.keyframes import KeyframeSettings
 from resources.settings.labels import LabelSettings
 from resources.settings.meta_actions import MetaActionSettings
 from resources.settings.models import SPELLINGS, ModelsSettings
+from resources.settings.operate import OperateSettings
 from resources.settings.quality import QualitySettings
 from resources.settings.release import ReleaseSettings
 from resources.settings.shards import ShardSettings
@@ -55,7 +57,7 @@ class SettingsError(ValueError):
 
 
 class Settings(BaseSettings):
-    """Everything that shapes a run; each section shapes one stage, and `quality` none: checks go by it."""
+    """Everything that shapes a run; each section shapes one stage; `quality`, `arrivals` and `operate` shape none."""
 
     model_config = SettingsConfigDict(
         env_prefix=_PREFIX,
@@ -78,6 +80,8 @@ class Settings(BaseSettings):
     release: ReleaseSettings = ReleaseSettings()
     models: ModelsSettings = ModelsSettings()
     trajdata: TrajdataSettings = TrajdataSettings()
+    arrivals: ArrivalSettings = ArrivalSettings()
+    operate: OperateSettings = OperateSettings()
 
     @property
     def preferred_labelers(self) -> tuple[str, ...]:
