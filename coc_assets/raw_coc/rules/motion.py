@@ -245,12 +245,12 @@ def _turn(window: Window, ego: Ego, settings: ManoeuvreSettings) -> Manoeuvre | 
 
 
 def _tightest_radius(ego: Ego, first: int, last: int, side: int, settings: ManoeuvreSettings) -> float:
-    curvature = _curvature(ego, first, last, settings)
+    curvature = driven_curvature(ego, first, last, settings)
     greatest = float((side * curvature).max(initial=0.0))
     return 1 / greatest if greatest > 0 else float("inf")
 
 
-def _curvature(ego: Ego, first: int, last: int, settings: ManoeuvreSettings) -> np.ndarray:
+def driven_curvature(ego: Ego, first: int, last: int, settings: ManoeuvreSettings) -> np.ndarray:
     """Signed curvature over half-second stretches; 0 where the ego hardly moves."""
     span = min(round(settings.curvature_span_s / FRAME_S), last - first)
     if span < 1:
@@ -378,7 +378,7 @@ def _bend(window: Window, ego: Ego, settings: RulesSettings) -> Bend | None:
     if radius > settings.curve.max_radius_m:
         return None
     driven = _driven(ego, window.frame, window.complete)
-    before = side * _curvature(ego, window.first, window.frame, settings.manoeuvre)
+    before = side * driven_curvature(ego, window.first, window.frame, settings.manoeuvre)
     entered = float(before[-1]) >= settings.curve.entered_share / radius
     begins = 0.0 if entered else float(driven[_first(side * turned >= settings.manoeuvre.begun_rad)])
     return Bend(_side(side), float((side * turned).max()), radius, begins, float(before[-1]))
