@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import secrets
-import socket
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import as_completed
@@ -17,7 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from coc_assets.filtered_coc.model_judge.judge import has_failed
-from coc_assets.instances import RUN_TAG, open_instance
+from coc_assets.instances import OWNER_TAG, RUN_TAG, open_instance, this_process
+from coc_assets.pools import set_limits
 from coc_assets.processes import DIED, process_pool
 from coc_assets.profile import levels_in_force
 from coc_assets.stage import Stage, StageError, Work, Workspace, standing
@@ -32,7 +31,6 @@ if TYPE_CHECKING:
     import dagster as dg
 
 RequiredChecks = Mapping[str, frozenset[str]]
-_OWNER_TAG = "coc/owner"
 _LISTEN_S = 0.2
 
 
@@ -42,12 +40,14 @@ class ChunkPlan:
 
     Attributes:
         retry: statuses in which labels, and judgements of labels, are asked for again.
+        left_out: never made so far, where only what is out of date is to be made.
     """
 
     chunk: str
     due: tuple[str, ...]
     fresh: tuple[str, ...]
     retry: tuple[LabelStatus, ...] = ()
+    left_out: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -64,17 +64,47 @@ class ChunkResult:
 
 
 def plan_chunk(
-    workspace: Workspace, chunk: str, selected: Sequence[str], required: RequiredChecks, *, force: bool = False
+    workspace: Workspace,
+    chunk: str,
+    selected: Sequence[str],
+    required: RequiredChecks,
+    *,
+    force: bool = False,
+    stale: bool = False,
 ) -> ChunkPlan:
-    """What is due: the first stage that is not fresh, and every selected one that reads it, directly or not."""
+    """What is due: the first stage that is not fresh, and every selected one that reads it, directly or not.
+
+    Args:
+        stale: only what was made before; what never was is left out, and so is what cannot be made without it.
+    """
     due: list[str] = []
+    left_out: list[str] = []
     for stage in (*STAGES, *OPTIONAL_STAGES):
         if stage.name not in selected:
             continue
-        reads_due = any(name in due for name in _all_upstream(stage))
+        if stale and not _was_made(workspace, stage, chunk):
+            left_out.append(stage.name)
+            continue
+        reads_due = any(name in due for name in all_upstream(stage))
         if force or reads_due or not _stands(workspace, stage, chunk, required.get(stage.name, frozenset())):
             due.append(stage.name)
-    return ChunkPlan(chunk, tuple(due), tuple(name for name in selected if name not in due))
+    fresh = tuple(name for name in selected if name not in (*due, *left_out))
+    return ChunkPlan(chunk, tuple(due), fresh, left_out=tuple(left_out))
+
+
+def _was_made(workspace: Workspace, stage: Stage, chunk: str) -> bool:
+    """Whether the partition and all it reads were made before, by whatever labeler.
+
+    The table says so, not the receipt: a run that is cut off, or fails, has taken the receipt away.
+    """
+    made_from = [stage, *(STAGES_BY_NAME[name] for name in all_upstream(stage))]
+    return all(_has_table(workspace, one, chunk) for one in made_from)
+
+
+def _has_table(workspace: Workspace, stage: Stage, chunk: str) -> bool:
+    if stage.by_labeler:
+        return bool(workspace.store.labelers(chunk))
+    return workspace.store.table_path(stage.tables[0], chunk, asset=stage.name).is_file()
 
 
 def plan_retry(workspace: Workspace, chunk: str, retry: tuple[LabelStatus, ...], selected: Sequence[str]) -> ChunkPlan:
@@ -94,7 +124,7 @@ def plan_retry(workspace: Workspace, chunk: str, retry: tuple[LabelStatus, ...],
     due = tuple(
         stage.name
         for stage in STAGES
-        if stage.name in selected and (stage.name in asking or not _all_upstream(stage).isdisjoint(asking))
+        if stage.name in selected and (stage.name in asking or not all_upstream(stage).isdisjoint(asking))
     )
     return ChunkPlan(chunk, due, tuple(name for name in selected if name not in due), retry if due else ())
 
@@ -132,20 +162,22 @@ def run_plans(
     due = [plan for plan in plans if plan.due]
     run = _run_name()
     with only_run_on(settings):
+        places = _set_pools(settings)
         if jobs == 1 or len(due) < 2:
             worker = Worker(Workspace(settings, on_progress), run)
             for plan in due:
                 on_result(worker.run(plan, force))
             return
         jobs = min(jobs, len(due))
-        workspace = Workspace(settings, processes=min(jobs, _places(settings) or jobs))
+        workspace = Workspace(settings, processes=min(jobs, places or jobs))
         with _heard(on_progress) as saying:
             _run_in_processes(workspace, jobs, run, saying, due, force, on_result)
 
 
-def _places(settings: Settings) -> int | None:
-    """How many chunks the pool of models lets through at a time; None where nothing bounds them."""
+def _set_pools(settings: Settings) -> int | None:
+    """Sets the pools' limits; returns how many chunks that of models lets through, None where nothing bounds them."""
     with open_instance(settings.store) as instance:
+        set_limits(instance, settings)
         storage = instance.event_log_storage
         limits = {pool.name: pool.limit for pool in storage.get_pool_limits()}
         return limits.get(settings.models.pool) or storage.get_pool_config().default_pool_limit
@@ -201,9 +233,10 @@ def required_checks(definitions: dg.Definitions) -> RequiredChecks:
     return {asset: frozenset(of_asset) for asset, of_asset in names.items()}
 
 
-def _all_upstream(stage: Stage) -> set[str]:
+def all_upstream(stage: Stage) -> set[str]:
+    """Names of the stages that it reads, directly or not."""
     direct = set(stage.upstream)
-    return direct.union(*(_all_upstream(STAGES_BY_NAME[name]) for name in direct))
+    return direct.union(*(all_upstream(STAGES_BY_NAME[name]) for name in direct))
 
 
 def _stands(workspace: Workspace, stage: Stage, chunk: str, required: frozenset[str]) -> bool:
@@ -238,7 +271,7 @@ class Worker:
             instance=self.instance,
             partition_key=plan.chunk,
             asset_selection=[dg.AssetKey(name) for name in plan.due],
-            tags={_OWNER_TAG: _owner(), RUN_TAG: self.run_name},
+            tags={OWNER_TAG: this_process(), RUN_TAG: self.run_name},
             raise_on_error=False,
         )
         if _was_interrupted(result):
@@ -318,10 +351,6 @@ def _run_name() -> str:
     return f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}"
 
 
-def _owner() -> str:
-    return f"{socket.gethostname()}:{os.getpid()}"
-
-
 @contextmanager
 def only_run_on(settings: Settings) -> Iterator[None]:
     """One `coc run` or `coc judge` a store at a time; runs that a killed one left open are closed."""
@@ -345,7 +374,7 @@ def _close_abandoned_runs(store: Path) -> None:
     instance = open_instance(store)
     open_runs = instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.STARTING]))
     for run in open_runs:
-        if _OWNER_TAG in run.tags:  # ours, and its process is gone: we hold the lock
+        if OWNER_TAG in run.tags:  # ours, and its process is gone: we hold the lock
             instance.report_run_failed(
                 run, "The `coc run` that made this run was killed; `coc run` again continues it."
             )

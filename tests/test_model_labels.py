@@ -144,7 +144,7 @@ def test_a_changed_prompt_asks_only_what_it_touches(coc: Run, store: Store, stub
     before, kept = stub.asked, labels(store)
     (tmp_path / "prompts").mkdir()
     (tmp_path / "prompts" / "decide.yaml").write_text("version: 2\nsystem: Decide anew.\n")
-    assert coc("--select", "raw_coc", labels={"vlm": {"prompts": str(tmp_path / "prompts")}}) == 0
+    assert coc("--select", "raw_coc", "--yes", labels={"vlm": {"prompts": str(tmp_path / "prompts")}}) == 0
     new = stub.asked - before
     assert new.total() >= keyframes(store)
     again = {seen.body["response_format"]["json_schema"]["name"] for seen in stub.chats[before.total() :]}

@@ -8,15 +8,21 @@ from coc_assets.partitions import CHUNKS
 from coc_assets.stage import Workspace
 
 
-@dg.asset(
-    partitions_def=CHUNKS,
-    deps=["dataset_files", *STAGE.upstream],
-    group_name="coc",
-    kinds={"ffmpeg"},
-    owners=["team:data"],
-)
-def clip_videos(
-    context: dg.AssetExecutionContext, config: StageConfig, workspace: dg.ResourceParam[Workspace]
-) -> dg.MaterializeResult:
-    """The 8 s of video around each keyframe, and the frames a model is shown."""
-    return materialize_stage(context, STAGE, workspace, config)
+def clip_videos_asset(pool: str | None) -> dg.AssetsDefinition:
+    """The asset; `pool` bounds the chunks whose video is cut and decoded at a time, over all runs."""
+
+    @dg.asset(
+        partitions_def=CHUNKS,
+        deps=["dataset_files", *STAGE.upstream],
+        group_name="coc",
+        kinds={"ffmpeg"},
+        owners=["team:data"],
+        pool=pool,
+    )
+    def clip_videos(
+        context: dg.AssetExecutionContext, config: StageConfig, workspace: dg.ResourceParam[Workspace]
+    ) -> dg.MaterializeResult:
+        """The 8 s of video around each keyframe, and the frames a model is shown."""
+        return materialize_stage(context, STAGE, workspace, config)
+
+    return clip_videos

@@ -19,6 +19,16 @@ if TYPE_CHECKING:
 
 DONE, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 FORMATS = ("table", "csv", "json", "parquet")
+ASSETS = (
+    "trajectory_cache",
+    "meta_actions",
+    "keyframe_segments",
+    "clip_videos",
+    "raw_coc",
+    "filtered_coc",
+    "training_shards",
+)
+OPTIONAL_ASSETS = ("trajdata_cache",)
 
 
 class UsageError(Exception):
@@ -113,6 +123,18 @@ def _rich_rows(rows: pl.DataFrame) -> object:
     for row in rows.iter_rows():
         table.add_row(*(Text(_cell(value)) for value in row))
     return table
+
+
+def write_records(rows: pl.DataFrame) -> None:
+    """Prints every row as a block of its own, a column a line: for rows of many columns."""
+    from rich.table import Table
+    from rich.text import Text
+
+    for number, row in enumerate(rows.iter_rows(), 1):
+        block = Table(box=None, pad_edge=False, show_header=False, title=f"row {number}", title_justify="left")
+        for name, value in zip(rows.columns, row, strict=True):
+            block.add_row(Text(name, style="bold"), Text(_cell(value)))
+        stdout().print(block)
 
 
 def _cell(value: object) -> str:

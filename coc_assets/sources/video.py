@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
+from resources.faults import may_pass
+
 if TYPE_CHECKING:
     from av.container import InputContainer
     from av.video.frame import VideoFrame
@@ -173,7 +175,7 @@ def _roll_forward(
 
 @contextmanager
 def _opened(file: BinaryIO) -> Iterator[tuple[InputContainer, VideoStream]]:
-    """The container and its video stream; what FFmpeg or the disk raises inside becomes a VideoError."""
+    """The container and its video stream; what FFmpeg raises inside, or the disk for good, becomes a VideoError."""
     import av
 
     length = file.seek(0, os.SEEK_END)
@@ -189,6 +191,8 @@ def _opened(file: BinaryIO) -> Iterator[tuple[InputContainer, VideoStream]]:
             stream.codec_context.thread_count = 1  # runs are parallel by process, a chunk each
             yield container, stream
     except (av.FFmpegError, OSError) as error:
+        if may_pass(error) and not isinstance(error, av.FFmpegError):  # FFmpeg says EIO of damaged data, too
+            raise
         raise _undecodable(f"reading it failed ({error.strerror or error})") from error
 
 

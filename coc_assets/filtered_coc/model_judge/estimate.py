@@ -12,10 +12,10 @@ from resources import schemas
 
 
 def estimate_judging(
-    workspace: Workspace, chunks: Sequence[str], retry: Sequence[schemas.LabelStatus] = ()
+    workspace: Workspace, chunks: Sequence[str], retry: Sequence[schemas.LabelStatus] = (), *, anew: bool = False
 ) -> Estimate:
-    """What `coc run` with the present judge would still ask about the labels that are there."""
-    return estimate_agendas(workspace, chunks, READS, prepare, journal_of, retry)
+    """What `coc run` with the present judge would still ask about the labels there are; `anew`: were none judged."""
+    return estimate_agendas(workspace, chunks, READS, prepare, journal_of, retry, anew=anew)
 
 
 def requests_to_come(workspace: Workspace, chunks: Sequence[str]) -> int:

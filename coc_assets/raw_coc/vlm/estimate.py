@@ -70,10 +70,12 @@ class _Count:
     lengths: list[int] = field(default_factory=list)
 
 
-def estimate(workspace: Workspace, chunks: Sequence[str], retry: Sequence[schemas.LabelStatus] = ()) -> Estimate:
-    """What `coc run` with the present labeler would still ask on these chunks."""
+def estimate(
+    workspace: Workspace, chunks: Sequence[str], retry: Sequence[schemas.LabelStatus] = (), *, anew: bool = False
+) -> Estimate:
+    """What `coc run` with the present labeler would still ask on these chunks; `anew`: if nothing were answered yet."""
     reads = ("keyframe_segments", "clip_videos")
-    return estimate_agendas(workspace, chunks, reads, prepare, journal_of, retry)
+    return estimate_agendas(workspace, chunks, reads, prepare, journal_of, retry, anew=anew)
 
 
 def estimate_agendas(
@@ -83,12 +85,15 @@ def estimate_agendas(
     prepare: Callable[[Workspace, str], Agenda],
     journal_of: Callable[[Workspace, str], Path],
     retry: Sequence[schemas.LabelStatus] = (),
+    *,
+    anew: bool = False,
 ) -> Estimate:
     """What would still be asked about these chunks.
 
     Args:
         reads: assets that have to be finished for a chunk to count. prepare, journal_of: what is asked, and where the
             answers are kept.
+        anew: count as if nothing were answered; the answers so far only say how long one is.
     """
     made = [chunk for chunk in chunks if _is_made(workspace, chunk, reads)]
     count = _Count()
@@ -97,7 +102,9 @@ def estimate_agendas(
         agenda = prepare(workspace, chunk)
         sizes = _sizes(workspace.store.read_table(schemas.VIDEOS, chunk))
         media = SizedMedia(agenda, workspace.settings.labels.vlm.image_height, sizes)
-        _count_chunk(agenda, dict(read_journal(journal_of(workspace, chunk)).entries), media, retry, count)
+        entries = dict(read_journal(journal_of(workspace, chunk)).entries)
+        count.lengths += [entry.completion_tokens for entry in entries.values() if entry.completion_tokens]
+        _count_chunk(agenda, {} if anew else entries, media, retry, count)
     length = _answer_length(count.lengths)
     completion = count.requests * (length or ASSUMED_ANSWER_TOKENS)
     price = agenda.model.settings.price if agenda else None
@@ -145,7 +152,6 @@ def _is_made(workspace: Workspace, chunk: str, reads: Sequence[str]) -> bool:
 def _count_chunk(
     agenda: Agenda, entries: dict[str, Entry], media: SizedMedia, retry: Sequence[schemas.LabelStatus], count: _Count
 ) -> None:
-    count.lengths += [entry.completion_tokens for entry in entries.values() if entry.completion_tokens]
     forget(agenda, entries, retry)
     for topic in agenda.topics:
         count.topics += 1
