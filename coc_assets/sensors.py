@@ -1,81 +1,113 @@
-"""Sensors: chunks that arrive in the dataset become partitions, and, where asked for, runs."""
+"""Sensors: chunks that arrive become partitions, and get a run each once their files have settled."""
 
-from collections.abc import Iterable
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
 
 import dagster as dg
 
-from coc_assets.dataset_files import dataset_version
+from coc_assets.arrivals.fetching import arrived, known_chunks
+from coc_assets.arrivals.look import look, named
+from coc_assets.arrivals.memory import recall, remember
+from coc_assets.arrivals.patience import half_a_minute
+from coc_assets.arrivals.spending import may_start_by_itself
+from coc_assets.automation import make_stale_partitions
+from coc_assets.instances import chunks_under_way
 from coc_assets.jobs import label_chunk
+from coc_assets.logs import log_event
 from coc_assets.partitions import CHUNKS
-from coc_assets.stage import StageError, Work, Workspace, standing
-from coc_assets.stages import STAGES
+from coc_assets.pools import set_limits
+from coc_assets.report.asset import keep_report_current
+from coc_assets.stage import StageError, Workspace
+from resources.arriving import PlaceError
 from resources.dataset import DatasetError
 from resources.settings import Settings, SettingsError
 
-_BATCH = 100  # runs asked for in one tick; the queue takes them from there
+Clock = Callable[[], float]
+"""Seconds since 1970."""
+
+UNUSABLE = (DatasetError, PlaceError, SettingsError, StageError)
+"""What keeps a look from being taken; the message says the mend."""
+_QUICKEST_S, _SLOWEST_S = 5, 30
+"""Between looks: as long as files take to settle, within these."""
 
 
-@dg.sensor(
-    minimum_interval_seconds=30,
-    default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Registers chunks of the dataset as partitions.",
-    asset_selection=dg.AssetSelection.assets("trajectory_cache"),
-)
-def register_chunks(
-    context: dg.SensorEvaluationContext, workspace: dg.ResourceParam[Workspace]
-) -> dg.SensorResult | dg.SkipReason:
-    try:
-        on_disk, new = _chunks(context, workspace)
-    except (DatasetError, StageError) as error:
-        return dg.SkipReason(str(error))
-    if not new:
-        return dg.SkipReason(f"All {len(on_disk)} chunks of {workspace.settings.dataset} are registered.")
-    return dg.SensorResult(dynamic_partitions_requests=[CHUNKS.build_add_request(new)])
-
-
-@dg.sensor(
-    job=label_chunk,
-    minimum_interval_seconds=60,
-    default_status=dg.DefaultSensorStatus.STOPPED,
-    description="Requests a run for each chunk that is new, changed or unfinished; off until switched on.",
-)
-def label_new_chunks(
-    context: dg.SensorEvaluationContext, workspace: dg.ResourceParam[Workspace]
-) -> dg.SensorResult | dg.SkipReason:
-    try:
-        on_disk, new = _chunks(context, workspace)
-        due = _due(workspace, on_disk)
-    except (DatasetError, SettingsError, StageError) as error:
-        return dg.SkipReason(str(error))
-    if not due:
-        return dg.SkipReason(f"All {len(on_disk)} chunks of {workspace.settings.dataset} are labelled and fresh.")
-    return dg.SensorResult(
-        run_requests=[
-            dg.RunRequest(partition_key=chunk, run_key=f"{chunk}:{dataset_version(workspace, chunk)[:16]}")
-            for chunk in due[:_BATCH]
-        ],
-        dynamic_partitions_requests=[CHUNKS.build_add_request(new)] if new else [],
+def register_chunks() -> dg.SensorDefinition:
+    @dg.sensor(
+        name="register_chunks",
+        minimum_interval_seconds=_SLOWEST_S,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Registers chunks that arrive in the dataset, or at `arrivals.url`, as partitions.",
+        asset_selection=dg.AssetSelection.assets("trajectory_cache"),
     )
+    def sensor(
+        context: dg.SensorEvaluationContext, workspace: dg.ResourceParam[Workspace]
+    ) -> dg.SensorResult | dg.SkipReason:
+        set_limits(context.instance, workspace.settings)  # here, as daemons have no other place of ours
+        try:
+            chunks = known_chunks(workspace)
+        except UNUSABLE as error:
+            return dg.SkipReason(str(error))
+        new = _unregistered(context, chunks)
+        if not new:
+            return dg.SkipReason(f"All {len(chunks)} chunks are registered.")
+        return dg.SensorResult(dynamic_partitions_requests=[CHUNKS.build_add_request(new)])
+
+    return sensor
+
+
+def label_new_chunks(settings: Settings, clock: Clock = time.time) -> dg.SensorDefinition:
+    """The sensor that asks for runs; it is on where they cost nothing, or a budget bounds what they may cost."""
+
+    @dg.sensor(
+        name="label_new_chunks",
+        job=label_chunk,
+        minimum_interval_seconds=round(min(max(settings.arrivals.settle_s, _QUICKEST_S), _SLOWEST_S)),
+        default_status=_status(settings),
+        description="Asks for a run of each chunk whose files are new or changed and have settled.",
+    )
+    def sensor(
+        context: dg.SensorEvaluationContext, workspace: dg.ResourceParam[Workspace]
+    ) -> dg.SensorResult | dg.SkipReason:
+        memory = recall(workspace.store, int(context.cursor or 0))
+        try:
+            place, found = arrived(workspace)
+            seen = look(
+                workspace, place, found, memory, clock(), lambda: chunks_under_way(context.instance), half_a_minute()
+            )
+        except UNUSABLE as error:
+            return dg.SkipReason(str(error))
+        if seen.memory is not memory:
+            remember(workspace.store, seen.memory)
+        message = seen.message + _gone(context, found)
+        if seen.asked:
+            context.log.info(message)
+            log_event("sensor", name="label_new_chunks", runs=len(seen.asked), message=message)
+        new = _unregistered(context, found)
+        return dg.SensorResult(
+            run_requests=[dg.RunRequest(partition_key=asked.chunk, run_key=asked.key) for asked in seen.asked],
+            skip_reason=None if seen.asked else dg.SkipReason(message),
+            cursor=str(seen.memory.generation),
+            dynamic_partitions_requests=[CHUNKS.build_add_request(new)] if new else [],
+        )
+
+    return sensor
 
 
 def sensors(settings: Settings) -> list[dg.SensorDefinition]:
-    return [register_chunks, label_new_chunks]
+    return [register_chunks(), label_new_chunks(settings), make_stale_partitions(), keep_report_current()]
 
 
-def _chunks(context: dg.SensorEvaluationContext, workspace: Workspace) -> tuple[list[str], list[str]]:
-    """The dataset's chunks, and those of them that are no partitions yet."""
-    on_disk = workspace.root.chunks()
-    return on_disk, sorted(set(on_disk) - set(context.instance.get_dynamic_partitions("chunks")))
+def _status(settings: Settings) -> dg.DefaultSensorStatus:
+    return dg.DefaultSensorStatus.RUNNING if may_start_by_itself(settings) else dg.DefaultSensorStatus.STOPPED
 
 
-def _due(workspace: Workspace, chunks: Iterable[str]) -> list[str]:
-    """Chunks of which any stage does not stand on the present inputs."""
-    return [
-        chunk
-        for chunk in chunks
-        if not all((now := standing(work)).receipt and now.is_fresh(work) for work in _works(workspace, chunk))
-    ]
+def _unregistered(context: dg.SensorEvaluationContext, chunks: Iterable[str]) -> list[str]:
+    """Those that are no partitions yet, sorted."""
+    return sorted(set(chunks) - set(context.instance.get_dynamic_partitions("chunks")))
 
 
-def _works(workspace: Workspace, chunk: str) -> list[Work]:
-    return [Work(workspace, stage, chunk) for stage in STAGES]
+def _gone(context: dg.SensorEvaluationContext, found: Iterable[str]) -> str:
+    gone = sorted(set(context.instance.get_dynamic_partitions("chunks")) - set(found))
+    return f" Egomotion gone, labels kept, no runs: {named(gone)}." if gone else ""

@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 
 import polars as pl
 
+from coc_assets.logs import log_stage
 from resources import schemas
 from resources.dataset import DatasetRoot
 from resources.receipts import (
@@ -202,6 +203,11 @@ class Stage:
     unshaped: frozenset[str] = frozenset()
     by_labeler: bool = False
 
+    @property
+    def reads_dataset(self) -> bool:
+        """Whether it reads files or lists of the dataset itself."""
+        return self.inputs is not _reads_nothing
+
     def shaping(self, settings: Settings) -> dict[str, Any]:
         """The values of the settings that shape this stage, by section."""
         sections = {
@@ -239,7 +245,7 @@ class Standing:
 def standing(work: Work) -> Standing:
     """Fingerprints the stage's present inputs; hashes only dataset files whose size or mtime changed."""
     receipt = read_receipt(work.store, work.stage.name, work.chunk)
-    readable = work.settings.dataset is not None or work.stage.inputs is _reads_nothing
+    readable = work.settings.dataset is not None or not work.stage.reads_dataset
     contents, files = _read_inputs(work, receipt) if readable else _recorded_inputs(work, receipt)
     gathered = {name: digest_of(content) for name, content in work.stage.gathers(work).items()}
     fingerprint = Fingerprint(
@@ -282,8 +288,19 @@ def run_stage(
     _require_upstream(work)
     now = standing(work)
     if now.receipt and not force and not retry and now.is_fresh(work):
-        return Outcome(now.receipt, fresh=True)
+        receipt = _as_read_now(work, now.receipt, now)
+        log_stage(work, "fresh", receipt)
+        return Outcome(receipt, fresh=True)
     return Outcome(remake(work, now), fresh=False)
+
+
+def _as_read_now(work: Work, receipt: Receipt, now: Standing) -> Receipt:
+    """The receipt, with the present times of files that were only touched, so that they are not hashed again."""
+    if receipt.input_files == now.input_files:
+        return receipt
+    touched = receipt.model_copy(update={"input_files": now.input_files})
+    write_receipt(work.store, touched)
+    return touched
 
 
 def remake(work: Work, now: Standing) -> Receipt:
@@ -300,10 +317,12 @@ def remake(work: Work, now: Standing) -> Receipt:
         made = work.stage.make(replace(work, input_files=now.input_files))
         receipt = _write(work, made, now, earlier)
     except Exception as error:
-        _record_failure(work, error, earlier, time.perf_counter() - started)
+        failed = _record_failure(work, error, earlier, time.perf_counter() - started)
+        log_stage(work, "failed", failed)
         raise StageError(f"{work.stage.name} of chunk {work.chunk} failed: {_said(error, work)}") from error
     receipt = receipt.model_copy(update={"duration_s": round(time.perf_counter() - started, 3)})
     write_receipt(work.store, receipt)
+    log_stage(work, "made", receipt)
     work.report(1, 1)
     return receipt
 
@@ -386,15 +405,14 @@ def _named_rejects(rejects: pl.DataFrame) -> int:
     return rejects.filter((pl.col("severity") == "rejected") & named).height
 
 
-def _record_failure(work: Work, error: Exception, earlier: dict[str, Fingerprint], seconds: float) -> None:
-    write_receipt(
-        work.store,
-        Receipt(
-            stage=work.stage.name,
-            chunk=work.chunk,
-            status="failed",
-            fingerprints=earlier,
-            duration_s=round(seconds, 3),
-            error=f"{type(error).__name__}: {error}",
-        ),
+def _record_failure(work: Work, error: Exception, earlier: dict[str, Fingerprint], seconds: float) -> Receipt:
+    receipt = Receipt(
+        stage=work.stage.name,
+        chunk=work.chunk,
+        status="failed",
+        fingerprints=earlier,
+        duration_s=round(seconds, 3),
+        error=f"{type(error).__name__}: {error}",
     )
+    write_receipt(work.store, receipt)
+    return receipt

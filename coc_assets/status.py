@@ -142,10 +142,9 @@ def _names_judge(name: str) -> bool:
 
 def store_status(workspace: Workspace, chunks: Sequence[str] | None = None) -> list[ChunkStatus]:
     """Every chunk of the store, and of the dataset where one is named, in order."""
-    known = set(workspace.store.chunks())
-    if workspace.settings.dataset:
-        known |= set(workspace.root.chunks())
-    return [chunk_status(workspace, chunk) for chunk in sorted(known if chunks is None else chunks)]
+    if chunks is None:
+        chunks = [*workspace.store.chunks(), *(workspace.root.chunks() if workspace.settings.dataset else ())]
+    return [chunk_status(workspace, chunk) for chunk in sorted(set(chunks))]
 
 
 def chunks_of_another_dataset(workspace: Workspace, chunks: Sequence[str]) -> dict[str, str]:

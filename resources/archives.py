@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Self
 
+from resources.faults import may_pass
+
 STORED, DEFLATED = zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED
 
 _LOCAL = struct.Struct("<4s5H3L2H")  # signature, version, flags, method, time, date, crc, sizes, name and extra lengths
@@ -156,6 +158,8 @@ class Archive:
         try:
             data = os.pread(self._file.fileno(), length, offset)
         except (OSError, OverflowError) as error:
+            if may_pass(error):  # the member may be sound: no fault of the data
+                raise
             raise MemberError(self.path, member.name, f"reading it failed ({error}).") from error
         if len(data) < length:  # one read yields at most 2 GiB, and nothing beyond the end
             data = self._pread_on(data, offset, length)
@@ -211,6 +215,15 @@ class StoredMember(io.RawIOBase):
         if not self.closed:
             os.close(self._descriptor)
         super().close()
+
+
+def directory_damage(file: BinaryIO) -> str | None:
+    """What is wrong with a zip's member directory, None where it reads; only the file's end is looked at."""
+    try:
+        _listed_members(file)
+    except _NOT_A_ZIP as error:
+        return f"has no readable member directory ({error})"
+    return None
 
 
 def _listed_members(file: BinaryIO | io.FileIO) -> dict[str, Member]:

@@ -17,6 +17,7 @@ from pathlib import Path
 import polars as pl
 
 from resources.archives import Archive
+from resources.faults import may_pass
 
 EGOMOTION = "egomotion"
 OBSTACLES = "obstacle.offline"
@@ -54,6 +55,16 @@ class FeatureFiles:
         only = next(iter(self.members.values())) if len(self.members) == 1 else None
         return self.members.get(alias, only)
 
+    @property
+    def folder(self) -> str:
+        """The folder of its chunks' files, below the root."""
+        return Path(self.chunk_path).parent.as_posix()
+
+    def chunk_of(self, name: str) -> str | None:
+        """The chunk, four digits, whose file has that name in the folder; None for a file of another kind."""
+        match = self.chunk_pattern().fullmatch(name)
+        return f"{int(match['chunk']):04d}" if match else None
+
     def chunk_pattern(self) -> re.Pattern[str]:
         """Matches the file names that `path` gives, with the chunk's number as the one group that matters."""
         pattern = ""
@@ -83,10 +94,10 @@ class DatasetRoot:
             DatasetError: the root is missing or holds no such archive.
         """
         self._require_root()
-        files = self._feature(EGOMOTION)
-        folder, pattern = self.path / Path(files.chunk_path).parent, files.chunk_pattern()
+        files = self.layout(EGOMOTION)
+        folder = self.path / files.folder
         names = (entry.name for entry in folder.iterdir() if entry.is_file()) if folder.is_dir() else ()
-        found = {f"{int(match['chunk']):04d}" for match in map(pattern.fullmatch, names) if match}
+        found = {chunk for name in names if (chunk := files.chunk_of(name))}
         if not found:
             raise DatasetError(
                 f"{self.path} holds no chunk: there is no {files.chunk_path}. "
@@ -106,6 +117,12 @@ class DatasetRoot:
         return self.path / _INDEX_FILE
 
     @property
+    def presence_path(self) -> Path:
+        """Where the list of each clip's features lies, or would; older datasets have it under another name."""
+        files = [self.path / name for name in _PRESENCE_FILES]
+        return next((file for file in files if file.is_file()), files[0])
+
+    @property
     def has_index(self) -> bool:
         return self.index_path.is_file()
 
@@ -123,9 +140,7 @@ class DatasetRoot:
         Raises:
             DatasetError: the file is there but cannot be read.
         """
-        files = [self.path / name for name in _PRESENCE_FILES]
-        file = next((file for file in files if file.is_file()), files[0])
-        return self._listing(file, _read_presence, pl.Schema({"clip_id": pl.String}))
+        return self._listing(self.presence_path, _read_presence, pl.Schema({"clip_id": pl.String}))
 
     def index_rows(self, chunk: str) -> pl.DataFrame:
         """All that the listings say of a chunk's clips, in index order: equal content gives equal frames."""
@@ -134,9 +149,13 @@ class DatasetRoot:
             self._joined = (index, presence, index.join(presence, on="clip_id", how="left", maintain_order="left"))
         return self._joined[2].filter(pl.col("chunk") == chunk)
 
+    def layout(self, feature: str) -> FeatureFiles:
+        """Where the files of a feature lie, by `features.csv` or as NVIDIA released them."""
+        return self._features.get(feature) or _released_layout(feature)
+
     def archive_path(self, feature: str, chunk: str) -> Path:
         """Where a chunk's file of a feature lies, or would."""
-        return self.path / self._feature(feature).path(chunk)
+        return self.path / self.layout(feature).path(chunk)
 
     def open_archive(self, feature: str, chunk: str) -> Archive:
         """A chunk's archive of a feature.
@@ -169,13 +188,10 @@ class DatasetRoot:
         file = self.path / "features.csv"
         return _read_features(file) if file.is_file() else {}
 
-    def _feature(self, feature: str) -> FeatureFiles:
-        return self._features.get(feature) or _released_layout(feature)
-
     def _member_template(self, feature: str, alias: str) -> str:
-        template = self._feature(feature).member(alias) or _released_layout(feature).member(alias)
+        template = self.layout(feature).member(alias) or _released_layout(feature).member(alias)
         if template is None:
-            raise KeyError(f"Feature {feature!r} has no member {alias!r}; features.csv names {self._feature(feature)}.")
+            raise KeyError(f"Feature {feature!r} has no member {alias!r}; features.csv names {self.layout(feature)}.")
         return template
 
     def _require_root(self) -> None:
@@ -260,5 +276,7 @@ def _read_listing(file: Path) -> pl.DataFrame:
     try:
         frame = pl.read_parquet(file, hive_partitioning=False)
     except (pl.exceptions.PolarsError, OSError) as error:
+        if may_pass(error):
+            raise
         raise DatasetError(f"{file} cannot be read as Parquet ({error}); fetch it again.") from error
     return frame.rename({_UNNAMED_INDEX: "clip_id"}) if _UNNAMED_INDEX in frame.columns else frame

@@ -8,15 +8,21 @@ from coc_assets.stage import Workspace
 from coc_assets.training_shards.stage import STAGE
 
 
-@dg.asset(
-    partitions_def=CHUNKS,
-    deps=["dataset_files", *STAGE.upstream],
-    group_name="coc",
-    kinds={"tar"},
-    owners=["team:data"],
-)
-def training_shards(
-    context: dg.AssetExecutionContext, config: StageConfig, workspace: dg.ResourceParam[Workspace]
-) -> dg.MaterializeResult:
-    """WebDataset shards of frames, ego trajectory and reasoning text."""
-    return materialize_stage(context, STAGE, workspace, config)
+def training_shards_asset(pool: str | None) -> dg.AssetsDefinition:
+    """The asset; `pool` bounds the chunks that are packed at a time, over all runs."""
+
+    @dg.asset(
+        partitions_def=CHUNKS,
+        deps=["dataset_files", *STAGE.upstream],
+        group_name="coc",
+        kinds={"tar"},
+        owners=["team:data"],
+        pool=pool,
+    )
+    def training_shards(
+        context: dg.AssetExecutionContext, config: StageConfig, workspace: dg.ResourceParam[Workspace]
+    ) -> dg.MaterializeResult:
+        """WebDataset shards of frames, ego trajectory and reasoning text."""
+        return materialize_stage(context, STAGE, workspace, config)
+
+    return training_shards

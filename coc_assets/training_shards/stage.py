@@ -9,6 +9,7 @@ from coc_assets.training_shards.splits import named_by_file
 from resources import schemas
 from resources.dataset import EGOMOTION
 from resources.settings import Settings
+from resources.settings.shards import Camera, ShardSettings
 
 
 def preferred_labelers(work: Work) -> list[str]:
@@ -21,10 +22,14 @@ def preferred_labelers(work: Work) -> list[str]:
     return [name for name in work.settings.preferred_labelers if name in present]
 
 
+def cameras_read(shards: ShardSettings) -> tuple[Camera, ...]:
+    """Cameras whose archives the shards are made from; none where no form of a sample shows video."""
+    return shards.cameras if shows_frames(shards) or "vlm_json" in shards.formats else ()
+
+
 def _inputs(work: Work) -> DatasetInputs:
     shards = work.settings.shards
-    shows_video = shows_frames(shards) or "vlm_json" in shards.formats
-    features = (EGOMOTION, *(shards.cameras if shows_video else ()))
+    features = (EGOMOTION, *cameras_read(shards))
     rows: dict[str, object] = {}
     if "pai_overlay" in shards.formats:
         rows["clip_index"] = work.root.index_rows(work.chunk).to_dicts()
