@@ -46,6 +46,21 @@ class Claim:
     further: Mapping[str, float | str] = field(default_factory=dict)
 
 
+_VIEWS = {"label_id": "raw_coc", "keyframe_id": "keyframes", "clip_id": "clips"}
+"""Where what a row speaks of can be looked at, the narrowest first."""
+
+
+def look_at(worst: pl.DataFrame) -> dict[str, str]:
+    """The query that shows in full what the offending rows speak of; empty where that has no view of its own."""
+    shown = worst.head(WORST_ROWS)
+    for name, view in _VIEWS.items():
+        ids = shown[name].drop_nulls().unique(maintain_order=True).to_list() if name in shown.columns else []
+        if ids:
+            listed = ", ".join(f"'{one}'" for one in ids)
+            return {"look_at_them": f'coc sql "SELECT * FROM {view} WHERE {name} IN ({listed})"'}
+    return {}
+
+
 def _none_offend(offending: pl.DataFrame, said: str, *, severity: Severity = "ERROR", mend: str = "") -> Claim:
     """Holds where no row offends."""
     count = offending.height

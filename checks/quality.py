@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from checks.claims import WORST_ROWS, Claim
+from checks.claims import WORST_ROWS, Claim, look_at
 from coc_assets.filtered_coc import consistency, text_claims
 from coc_assets.profile import NONE, Drift, Profile, What, counts_of, drift, tally
 from resources import schemas
@@ -283,12 +283,8 @@ def _held(
 def _look_at(worst: pl.DataFrame) -> dict[str, str]:
     """How to see the offending labels in full, and others of their kind in the browser."""
     shown = worst.head(WORST_ROWS)
-    ids = shown["label_id"].drop_nulls().to_list() if "label_id" in worst.columns else []
-    if not ids:
-        return {}
-    listed = ", ".join(f"'{name}'" for name in ids)
-    look = {"look_at_them": f'coc sql "SELECT * FROM raw_coc WHERE label_id IN ({listed})"'}
-    if {"labeler", "verdict"} <= set(worst.columns):
+    look = look_at(shown)
+    if look and {"labeler", "verdict"} <= set(worst.columns):
         said = ",".join(sorted(shown["verdict"].unique()))
         look["look_at_more"] = f"coc review --labeler {shown['labeler'][0]} --verdict {said}"
     return look

@@ -1,15 +1,17 @@
 """From a claim about a partition to a Dagster asset check, recorded in the partition's receipt too."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import dagster as dg
 import polars as pl
 
-from checks.claims import Claim
+from checks.claims import Claim, look_at
 from coc_assets.partitions import CHUNKS
 from coc_assets.previews import preview_features
 from coc_assets.profile import levels_in_force
+from coc_assets.showing.tables import as_table
 from coc_assets.stage import Workspace
 from resources import schemas
 from resources.receipts import CheckRecord, record_check
@@ -67,6 +69,7 @@ def partition_check(
                     blocking=blocking,
                     description=claim.description,
                     levels=levels,
+                    figures=_figures(claim),
                 )
                 record_check(workspace.store, asset, context.partition_key, state.__name__, record)
                 return _result(claim)
@@ -77,24 +80,28 @@ def partition_check(
 
 
 def _result(claim: Claim) -> dg.AssetCheckResult:
-    told = {"figure": claim.figure, "threshold": claim.threshold, **claim.further}
+    told = {
+        "figure": claim.figure,
+        "threshold": claim.threshold,
+        **({} if claim.passed else look_at(claim.worst)),
+        **claim.further,
+    }
     return dg.AssetCheckResult(
         passed=claim.passed,
         severity=dg.AssetCheckSeverity[claim.severity],
         description=claim.description,
         metadata={
             **{name: _short(value) for name, value in told.items() if value is not None},
-            "worst_rows": dg.MetadataValue.md(_markdown(claim.worst)),
+            "worst_rows": dg.MetadataValue.text("none") if claim.worst.is_empty() else as_table(claim.worst),
         },
     )
 
 
+def _figures(claim: Claim) -> dict[str, int | float]:
+    """What was measured, what it was held against and what else was counted, as far as they are numbers."""
+    told = {"figure": claim.figure, "threshold": claim.threshold, **claim.further}
+    return {name: at for name, at in told.items() if isinstance(at, int | float) and math.isfinite(at)}
+
+
 def _short(value: float | str) -> float | str:
     return round(value, 4) if isinstance(value, float) else value
-
-
-def _markdown(rows: pl.DataFrame) -> str:
-    if rows.is_empty():
-        return "none"
-    header = ["| " + " | ".join(rows.columns) + " |", "|" + "---|" * rows.width]
-    return "\n".join(header + ["| " + " | ".join(map(str, row)) + " |" for row in rows.iter_rows()])

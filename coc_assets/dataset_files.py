@@ -4,6 +4,8 @@ import dagster as dg
 
 from coc_assets.partitions import CHUNKS
 from coc_assets.previews import preview_features
+from coc_assets.showing.columns import dataset_schema, step_tag
+from coc_assets.showing.lineage import DATASET
 from coc_assets.stage import Work, Workspace, standing
 from coc_assets.trajectory_cache.stage import STAGE as TRAJECTORY_CACHE
 from resources.receipts import digest_of
@@ -13,7 +15,9 @@ with preview_features():
     @dg.observable_source_asset(
         partitions_def=CHUNKS,
         group_name="dataset",
-        description="The dataset's files of each chunk, as they lie on disk.",
+        description="The dataset's files of each chunk, as they lie on disk: egomotion, obstacles, camera, clip index.",
+        metadata={"dagster/column_schema": dataset_schema()},
+        tags={"dagster/kind/file": "", **step_tag(DATASET)},
     )
     def dataset_files(
         context: dg.OpExecutionContext, workspace: dg.ResourceParam[Workspace]

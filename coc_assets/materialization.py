@@ -6,15 +6,22 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import dagster as dg
+import polars as pl
 from pydantic import Field
 
+from coc_assets.arrivals.fetching import fetch_chunk
 from coc_assets.instances import RUN_TAG
-from coc_assets.stage import Outcome, Stage, StageError, Workspace, run_stage
+from coc_assets.retries import retry_or_failure
+from coc_assets.showing.columns import column_lineage, column_schema, description, sources_in_words, step_tag
+from coc_assets.showing.pictures import pictures_of
+from coc_assets.showing.tables import as_table
+from coc_assets.stage import Outcome, Stage, StageError, Work, Workspace, run_stage
 from resources import schemas
 from resources.receipts import Receipt, digest_of
 from resources.settings import Settings
 
 _DATA_VERSION_TAG = "dagster/data_version"
+_MOST_REASONS = 20
 
 
 class StageConfig(dg.Config):
@@ -37,6 +44,8 @@ def materialize_stage(
 ) -> dg.MaterializeResult:
     """Runs the stage on the run's chunk and reports rows, figures to plot, rejects, lineage and data version."""
     try:
+        if stage.reads_dataset:
+            fetch_chunk(workspace, context.partition_key)
         outcome = run_stage(
             stage,
             workspace,
@@ -45,10 +54,10 @@ def materialize_stage(
             retry=tuple(getattr(config, "retry", ())),
             run=context.run.tags.get(RUN_TAG) or context.run.run_id,
         )
-    except StageError as error:
-        raise dg.Failure(description=str(error), allow_retries=False) from error
+    except (StageError, OSError) as error:
+        raise retry_or_failure(error, context.retry_number, workspace.settings.operate.retries) from error
     return dg.MaterializeResult(
-        metadata=_metadata(stage, workspace, outcome),
+        metadata=_metadata(Work(workspace, stage, context.partition_key), outcome),
         data_version=dg.DataVersion(outcome.receipt.data_version),
     )
 
@@ -65,8 +74,7 @@ def report_without_run(
     for receipt in receipts:
         metadata = {
             "dagster/partition_row_count": receipt.counts[stage.tables[0].name],
-            "duration_s": receipt.duration_s,
-            **receipt.figures,
+            **_figures(receipt),
             **facts,
         }
         tags = {_DATA_VERSION_TAG: receipt.data_version}
@@ -80,62 +88,62 @@ def report_without_run(
 def with_stage_facts(
     asset: dg.AssetsDefinition, stages: Mapping[str, Stage], settings: Settings
 ) -> dg.AssetsDefinition:
-    """The asset with its stage's code version, and the columns of its main table and where they come from."""
+    """The asset with its stage's code version and step, its tables, their columns and what these are made of."""
     stage = stages[asset.key.to_user_string()]
-    main = stage.tables[0]
     facts = {
-        "dagster/column_schema": column_schema(main),
-        "dagster/column_lineage": _column_lineage(main, [stages[name].tables[0] for name in stage.upstream]),
-        "dagster/table_name": main.name,
+        "dagster/column_schema": column_schema(stage),
+        "dagster/column_lineage": column_lineage(stage),
+        "dagster/table_name": stage.tables[0].name,
+        "column_sources": dg.MetadataValue.md(sources_in_words(stage)),
     }
     code_version = digest_of([stage.code_version, stage.shaping(settings)])
     return asset.map_asset_specs(
-        lambda spec: spec.replace_attributes(code_version=code_version[:12], metadata={**spec.metadata, **facts})
+        lambda spec: spec.replace_attributes(
+            code_version=code_version[:12],
+            description=description(stage, spec.description or ""),
+            metadata={**spec.metadata, **facts},
+            tags={**spec.tags, **step_tag(stage.name)},
+        )
     )
 
 
-def column_schema(table: schemas.Table) -> dg.TableSchema:
-    return dg.TableSchema(
-        columns=[
-            dg.TableColumn(name, type=str(column.dtype), description=column.about)
-            for name, column in table.columns.items()
-        ]
-    )
-
-
-def _column_lineage(main: schemas.Table, upstream: list[schemas.Table]) -> dg.TableColumnLineage:
-    """A column comes from the upstream main tables that hold a column of the same name."""
-    return dg.TableColumnLineage(
-        {
-            name: [dg.TableColumnDep(dg.AssetKey(table.asset), name) for table in upstream if name in table.columns]
-            for name in main.columns
-        }
-    )
-
-
-def _metadata(stage: Stage, workspace: Workspace, outcome: Outcome) -> dict[str, Any]:
-    receipt = outcome.receipt
-    main = stage.tables[0]
-    rows = receipt.counts[main.name]
-    path = workspace.store.partition(stage.name, receipt.chunk)
+def _metadata(work: Work, outcome: Outcome) -> dict[str, Any]:
+    """What the UI shows of a partition: pictures first, then what was left out, then figures, which it plots."""
+    receipt, stage, store = outcome.receipt, work.stage, work.store
+    rows = receipt.counts[stage.tables[0].name]
+    pictures = pictures_of(work) if work.settings.operate.plots else {}
     return {
+        **{name: dg.MetadataValue.md(picture) for name, picture in pictures.items()},
+        "rejects": _left_out(store.read_table(schemas.REJECTS, work.chunk, asset=stage.name)),
         "dagster/partition_row_count": rows,
-        "dagster/uri": workspace.store.relative(path),
+        "dagster/uri": store.relative(work.folder),
         "fresh": outcome.fresh,
-        "duration_s": receipt.duration_s,
         "rows_per_s": round(rows / receipt.duration_s, 1) if receipt.duration_s else 0.0,
-        "rows": dg.MetadataValue.md(_as_table(receipt.counts, "table", "rows")),
-        "rejects": dg.MetadataValue.md(_as_table(receipt.rejects, "reason", "rows")),
-        "rejected": int(receipt.figures["rejected"]),
-        **{name: value for name, value in receipt.figures.items() if name != "rejected"},
+        **_figures(receipt),
         "fingerprint": _fingerprint(receipt),
     }
 
 
-def _as_table(counts: Mapping[str, int], name: str, figure: str) -> str:
-    if not counts:
-        return "none"
-    return "\n".join([f"| {name} | {figure} |", "|---|--:|", *(f"| {key} | {n} |" for key, n in counts.items())])
+def _figures(receipt: Receipt) -> dict[str, int | float]:
+    """The receipt's figures; Dagster plots each over the partitions."""
+    return {
+        "duration_s": receipt.duration_s,
+        **receipt.figures,
+        **{f"rows_{table}": count for table, count in receipt.counts.items()},
+        **{f"rejects_{reason}": count for reason, count in receipt.rejects.items()},
+    }
+
+
+def _left_out(rejects: pl.DataFrame) -> dg.MetadataValue:
+    """Rejects by reason, the most frequent first, with an example to begin with; text where there are none."""
+    if rejects.is_empty():
+        return dg.MetadataValue.text("none")
+    by_reason = (
+        rejects.group_by(pl.concat_str("severity", "feature", separator=": ", ignore_nulls=True), "reason")
+        .agg(rows=pl.len(), clips=pl.col("clip_id").drop_nulls().n_unique(), example=pl.col("hint").sort().first())
+        .sort("rows", "severity", "reason", descending=[True, False, False])
+    )
+    return as_table(by_reason.head(_MOST_REASONS))
 
 
 def _fingerprint(receipt: Receipt) -> dg.MetadataValue:

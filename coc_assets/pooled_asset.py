@@ -21,7 +21,7 @@ def pooled_asset(stage: Stage, about: str, pool: str | None) -> dg.AssetsDefinit
         partitions_def=CHUNKS,
         deps=stage.upstream,
         group_name="coc",
-        kinds={"polars"},
+        kinds={"polars", "model"} if pool else {"polars"},
         owners=["team:data"],
         pool=pool,
     )

@@ -139,12 +139,42 @@ RESPONSE = pl.Struct(
 NAMED_VALUE = pl.Struct({"name": pl.String, "value": pl.Float64})
 
 
+_UNITS = {
+    "frame": "0.1 s frames",
+    "start_frame": "0.1 s frames",
+    "end_frame": "0.1 s frames",
+    "event_start_frame": "0.1 s frames",
+    "event_end_frame": "0.1 s frames",
+    "fps": "Hz",
+    "width": "pixels",
+    "height": "pixels",
+    "offset": "bytes",
+    "size": "bytes",
+    "seconds": "s",
+}
+_UNITS_BY_SUFFIX = {
+    "_mps2": "m/s²",
+    "_mps": "m/s",
+    "_m": "m",
+    "_rad": "rad",
+    "_us": "µs",
+    "_s": "s",
+    "_usd": "US dollars",
+    "_tokens": "tokens",
+}
+
+
 @dataclass(frozen=True)
 class Column:
-    """One column: its polars type and what it means, with unit and frame."""
+    """One column: its polars type and what it means, with unit and frame.
+
+    Attributes:
+        unit: of its figures, or of what a list of them holds; None where it counts things or holds none.
+    """
 
     dtype: pl.DataType | type[pl.DataType]
     about: str
+    unit: str | None = None
 
 
 @dataclass(frozen=True)
@@ -166,8 +196,14 @@ def _table(
     name: str, asset: str, about: str, key: tuple[str, ...], /, **columns: tuple[pl.DataType | type[pl.DataType], str]
 ) -> Table:
     made = {"chunk": Column(pl.String, "clip chunk, four digits: the partition")}
-    made |= {column: Column(dtype, text) for column, (dtype, text) in columns.items()}
+    made |= {column: Column(dtype, text, _unit(column)) for column, (dtype, text) in columns.items()}
     return Table(name, asset, about, key, made)
+
+
+def _unit(column: str) -> str | None:
+    """The unit that a column's name ends in, as all names here do."""
+    by_suffix = (unit for suffix, unit in _UNITS_BY_SUFFIX.items() if column.endswith(suffix))
+    return _UNITS.get(column) or next(by_suffix, None)
 
 
 _TEXT, _INT, _LONG, _REAL, _FLAG = pl.String, pl.Int32, pl.Int64, pl.Float64, pl.Boolean

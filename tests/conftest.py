@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,6 +15,18 @@ for _name in [name for name in os.environ if name.startswith("COC_") and name !=
     os.environ.pop(_name, None)
 
 _BESIDE = Path(__file__).resolve().parents[1].parent / "shared" / "data"
+
+_CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+_BROWSER_ARGUMENTS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 
 
 @pytest.fixture(scope="session")
@@ -54,3 +69,24 @@ def filmed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     arguments = ["--dataset", str(folder / "dataset"), "--store", str(folder / "store")]
     assert main(["run", *arguments, "--select", *ASSETS[: ASSETS.index("raw_coc")]]) == 0
     return folder / "dataset", folder / "store"
+
+
+@pytest.fixture(scope="module")
+def chromium() -> str:
+    """Path of the browser; without one its tests are skipped, with REQUIRE_BROWSER set they fail."""
+    if _CHROMIUM is None:
+        if os.environ.get("REQUIRE_BROWSER"):
+            pytest.fail("REQUIRE_BROWSER is set and no Chromium is on PATH: apt-get install chromium")
+        pytest.skip("no Chromium on PATH: apt-get install chromium")
+    return _CHROMIUM
+
+
+@pytest.fixture(scope="module")
+def browser(chromium: str) -> Iterator[Any]:
+    """A browser, open for a module's tests. Its driver keeps an event loop: run `coc` in a process of its own."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=chromium, args=_BROWSER_ARGUMENTS)
+        yield opened
+        opened.close()

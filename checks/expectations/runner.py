@@ -15,6 +15,7 @@ import polars as pl
 
 from checks.claims import WORST_ROWS, Claim
 from checks.expectations.expectation import AMISS, Expectation, Suite
+from resources.receipts import EXPECTATIONS, ROWS_JUDGED
 
 if TYPE_CHECKING:
     from great_expectations.core import ExpectationSuite, ExpectationValidationResult
@@ -56,7 +57,11 @@ def tables_meet_expectations(asked: Sequence[Asked]) -> Claim:
     failed.sort(key=lambda failure: failure.expectation.severity != "critical")
     only_warnings = bool(failed) and failed[0].expectation.severity != "critical"
     description, worst = _description(asked, failed), _worst(failed)
-    return Claim(not failed, "WARN" if only_warnings else "ERROR", len(failed), 0, description, worst)
+    further = {
+        EXPECTATIONS: sum(len(suite.expectations) for suite, _ in asked),
+        ROWS_JUDGED: sum(frame.height for _, frame in asked),
+    }
+    return Claim(not failed, "WARN" if only_warnings else "ERROR", len(failed), 0, description, worst, further)
 
 
 def failures(frame: pl.DataFrame, suite: Suite) -> list[Failure]:

@@ -111,4 +111,4 @@ def _two_evaluations_with_numbers_that_can_be_plotted(store: Path) -> None:
         assert isinstance(of_chunk[0].metadata[name], dg.FloatMetadataValue | dg.IntMetadataValue)
     assert of_chunk[0].metadata["threshold"].value == 0.5
     assert "figure" not in of_chunk[1].metadata  # there was no profile: nothing that could be plotted
-    assert "keyframe_id" in of_chunk[0].metadata["worst_rows"].value
+    assert all("keyframe_id" in row.data for row in of_chunk[0].metadata["worst_rows"].records)

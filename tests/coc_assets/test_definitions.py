@@ -45,14 +45,48 @@ def test_the_whole_chain_is_one_job_and_nothing_optional_is_in_it(definitions: d
     assert names(set(job.asset_layer.executable_asset_keys)) == set(GRAPH)
 
 
+def test_the_report_is_over_all_chunks_and_no_part_of_the_chain(definitions: dg.Definitions) -> None:
+    node = definitions.resolve_asset_graph().get(dg.AssetKey("quality_report"))
+    assert names(node.parent_keys) == {"filtered_coc", "training_shards"} and node.partitions_def is None
+    assert node.automation_condition is not None and node.description
+    job = definitions.resolve_job_def("refresh_report")
+    assert names(set(job.asset_layer.executable_asset_keys)) == {"quality_report"}
+
+
 def test_every_asset_is_partitioned_and_tells_columns_versions_and_meaning(definitions: dg.Definitions) -> None:
     for stage in STAGES:
         spec = next(spec for spec in definitions.resolve_all_asset_specs() if spec.key == dg.AssetKey(stage.name))
         assert spec.partitions_def is not None and spec.code_version and spec.description and spec.kinds
         schema = spec.metadata["dagster/column_schema"]
-        assert [column.name for column in schema.columns] == list(stage.tables[0].columns)
+        main = list(stage.tables[0].columns)
+        assert [column.name for column in schema.columns][: len(main)] == main
         assert all(column.description for column in schema.columns)
-        assert spec.metadata["dagster/column_lineage"].deps_by_column.keys() == stage.tables[0].columns.keys()
+        assert spec.metadata["dagster/column_lineage"].deps_by_column["chunk"]
+        assert spec.owners and spec.group_name == "coc"
+
+
+def test_steps_are_numbered_in_flow_order(definitions: dg.Definitions) -> None:
+    steps = {spec.key.to_user_string(): spec.tags.get("coc/step") for spec in definitions.resolve_all_asset_specs()}
+    assert [steps[name] for name in ("dataset_files", *GRAPH)] == [str(step) for step in range(8)]
+
+
+@pytest.mark.parametrize(
+    ("job", "first"),
+    [
+        ("label_chunk", "trajectory_cache"),
+        ("relabel_chunk", "raw_coc"),
+        ("judge_chunk", "filtered_coc"),
+        ("pack_shards", "training_shards"),
+    ],
+)
+def test_jobs_make_a_stage_and_what_follows_with_their_checks(
+    definitions: dg.Definitions, job: str, first: str
+) -> None:
+    found = definitions.resolve_job_def(job)
+    order = list(GRAPH)
+    assert names(set(found.asset_layer.executable_asset_keys)) == set(order[order.index(first) :])
+    assert {key.asset_key.to_user_string() for key in found.asset_layer.asset_graph.asset_check_keys} >= {first}
+    assert found.description
 
 
 def test_code_version_follows_the_settings_that_shape_a_stage_and_no_others() -> None:
