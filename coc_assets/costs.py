@@ -23,9 +23,20 @@ _LINES = """
 
 
 def cost_table(store: Store, by: By) -> pl.DataFrame:
-    """What was asked and paid, a row a group, sorted; every line of the journals counts, superseded ones too.
+    """What was asked and paid, a row a group; see `costs_by`."""
+    return costs_by(request_lines(store), by)
+
+
+def request_lines(store: Store) -> pl.DataFrame:
+    """Every line of the journals, superseded ones too, as `costs_by` takes them: reading them is what takes long."""
+    return query(store, _LINES)
+
+
+def costs_by(lines: pl.DataFrame, by: By) -> pl.DataFrame:
+    """What was asked and paid, a row a group, sorted.
 
     Args:
+        lines: rows of `request_lines`.
         by: `model` is the id that the server reports, else the one asked for; `day` is in UTC.
 
     Returns:
@@ -34,7 +45,7 @@ def cost_table(store: Store, by: By) -> pl.DataFrame:
         of the completion), cost_usd, unpriced (answered or refused requests whose cost is unknown: `cost_usd` lacks
         them), first_answered_at and last_answered_at.
     """
-    grouped = query(store, _LINES).group_by(by).agg(*_figures()).sort(by, nulls_last=True)
+    grouped = lines.group_by(by).agg(*_figures()).sort(by, nulls_last=True)
     # Sums of floats in polars depend on the order of its threads; these are exact.
     paid = pl.Series([math.fsum(costs) for costs in grouped["cost_usd"]], dtype=pl.Float64)
     return grouped.with_columns(cost_usd=paid)

@@ -17,6 +17,8 @@ from pydantic import BaseModel, Field, ValidationError
 from resources.store import RECEIPT, Store, sha256_of_file
 
 WHOLE = "whole"  # the fingerprint's name in stages that have no labelers
+EXPECTATIONS, ROWS_JUDGED = "expectations", "rows_judged"
+"""Figures of a check that holds tables against suites: expectations asked, and rows that they were asked of."""
 
 
 class InputFile(BaseModel):
@@ -32,6 +34,7 @@ class CheckRecord(BaseModel):
 
     Attributes:
         levels: names the levels that it was held against, where these are settings (`levels_in_force`).
+        figures: what was counted or measured, by name.
     """
 
     passed: bool
@@ -39,6 +42,7 @@ class CheckRecord(BaseModel):
     blocking: bool
     description: str = ""
     levels: str | None = None
+    figures: dict[str, int | float] = Field(default_factory=dict)
 
 
 class Fingerprint(BaseModel):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
+from functools import lru_cache
 from importlib import resources as package_files
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -121,8 +122,11 @@ def packaged_policies() -> list[str]:
     return sorted(file.name.removesuffix(".yaml") for file in _PACKAGED.iterdir() if file.name.endswith(".yaml"))
 
 
+@lru_cache(maxsize=16)
 def parse_policy(text: str, source: str) -> Policy:
     """A policy from YAML text; `source` is named in errors.
+
+    Equal texts are parsed once: whoever looks at every chunk asks for the same policy each time.
 
     Raises:
         PolicyError: not YAML, or not a policy.

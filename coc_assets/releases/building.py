@@ -50,11 +50,12 @@ def _require_free(target: Path) -> None:
 def _sweep(folder: Path) -> None:
     """Removes folders that nobody is filling any more."""
     for left in folder.glob(f"{TEMPORARY}*"):
-        if left.is_dir() and not left.is_symlink() and _is_abandoned(left):
+        if left.is_dir() and not left.is_symlink() and is_abandoned(left):
             shutil.rmtree(left, ignore_errors=True)
 
 
-def _is_abandoned(folder: Path) -> bool:
+def is_abandoned(folder: Path) -> bool:
+    """Whether no living command is filling the folder: whoever does holds its lock."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -4,3 +4,6 @@ A sample of the judged labels (`sampling`) is laid before a reviewer (`desk`, `a
 (`payload`), its pictures (`pictures`). A decision is a line in the store the moment it is made; an edit becomes a label
 of its own (`edits`). How far people agree with each other and with the instruments is told by `agreement`.
 """
+
+PORT = 3001
+"""Where `coc review` listens unless told otherwise."""

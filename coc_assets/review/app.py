@@ -16,6 +16,7 @@ from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Respon
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
+from coc_assets.report.page import content_policy, report_path
 from coc_assets.review.desk import Desk, UnknownLabel
 from coc_assets.review.edits import EditError
 from coc_assets.review.pictures import Pictures
@@ -46,6 +47,7 @@ def create_app(desk: Desk, pictures: Pictures, guard: Guard, say: Callable[[str]
     routes = [
         Route("/", views.page),
         Route("/static/{name}", views.asset),
+        Route("/report", views.report),
         Route("/api/queue", views.queue),
         Route("/api/labels/{label_id}", views.label),
         Route("/api/labels/{label_id}/review", views.decide, methods=["POST"]),
@@ -77,6 +79,16 @@ class _Views:
         if name not in _ASSETS:
             return JSONResponse({"error": f"no asset {name!r}"}, 404)
         return Response((_STATIC / name).read_bytes(), media_type=_ASSETS[name])
+
+    def report(self, _: Request) -> Response:
+        """The store's quality report; its own style and script alone may run, as this version writes them."""
+        path = report_path(self._desk.workspace.store)
+        try:
+            page = path.read_bytes()
+        except FileNotFoundError:
+            store = self._desk.workspace.store.root
+            return JSONResponse({"error": f"No report at {path}. Write it: coc report --store {store}"}, 404)
+        return HTMLResponse(page, headers={"content-security-policy": f"{content_policy()}; frame-ancestors 'none'"})
 
     def queue(self, _: Request) -> Response:
         return JSONResponse(self._desk.queue())

@@ -12,6 +12,7 @@ import polars as pl
 import pytest
 from starlette.testclient import TestClient
 
+from coc_assets.report.page import report_path
 from coc_assets.review.app import create_app
 from coc_assets.review.desk import Desk
 from coc_assets.review.pictures import Pictures
@@ -67,7 +68,8 @@ def lines_of(desk: Desk, label_id: str) -> list[Any]:
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/?token=wrong", "/api/queue", "/api/labels/x", "/media/x/segment.mp4", "/static/review.js"]
+    "path",
+    ["/", "/?token=wrong", "/api/queue", "/api/labels/x", "/media/x/segment.mp4", "/static/review.js", "/report"],
 )
 def test_nothing_is_answered_without_the_token(client: Client, path: str) -> None:
     answer = client(let_in=False).get(path)
@@ -138,6 +140,20 @@ def test_the_page_brings_nothing_from_elsewhere_and_no_code_in_the_markup(client
         assert asset.status_code == 200
         assert "https:" not in asset.text and "innerHTML" not in asset.text
     assert opened.get("/static/..%2fapp.py").status_code == 404
+
+
+def test_the_quality_report_is_served_under_its_own_policy(client: Client, desk: Desk) -> None:
+    opened = client()
+    lacking = opened.get("/report")
+    assert lacking.status_code == 404 and "coc report --store" in lacking.json()["error"]
+    page = report_path(desk.workspace.store)
+    page.parent.mkdir()
+    page.write_text("<!DOCTYPE html><title>report</title><script>alert(1)</script>", encoding="utf-8")
+    answer = opened.get("/report")
+    assert answer.status_code == 200 and answer.text == page.read_text(encoding="utf-8")
+    policy = answer.headers["content-security-policy"]
+    assert policy.startswith("default-src 'none'; script-src 'sha256-") and "unsafe" not in policy
+    assert "frame-ancestors 'none'" in policy and answer.headers["x-content-type-options"] == "nosniff"
 
 
 # ---- what is shown ---------------------------------------------------------------------------------------------------

@@ -1,0 +1,1 @@
+"""The quality report: one HTML page that says how a store stands, what its labels are like and what to mend."""
