@@ -8,17 +8,18 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from coc_assets.commands.common import (
+    ASSETS,
     DONE,
     FAILED,
     FORMATS,
     INTERRUPTED,
+    OPTIONAL_ASSETS,
     USAGE,
     UsageError,
     add_store,
@@ -31,27 +32,15 @@ from coc_assets.commands.common import (
     stdout,
     write_rows,
 )
+from coc_assets.review import PORT as REVIEW_PORT
+from resources.arriving import PlaceError
 from resources.dataset import DatasetError
 from resources.settings import Settings, SettingsError, load_settings
 from resources.sql import QueryError
 
 if TYPE_CHECKING:
-    from coc_assets.raw_coc.vlm.estimate import Estimate
-    from coc_assets.running import ChunkPlan, ChunkResult
     from coc_assets.stage import Workspace
-    from coc_assets.status import ChunkStatus
-    from resources.models.aliases import Model
 
-ASSETS = (
-    "trajectory_cache",
-    "meta_actions",
-    "keyframe_segments",
-    "clip_videos",
-    "raw_coc",
-    "filtered_coc",
-    "training_shards",
-)
-OPTIONAL_ASSETS = ("trajdata_cache",)
 RETRIED = ("invalid", "error", "refused", "over_budget")
 VERDICTS = ("keep", "review", "reject")
 COST_BY = ("run", "model", "chunk", "labeler", "step", "day")
@@ -69,7 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = build_parser().parse_args(arguments)
     try:
         return options.run(options)
-    except (UsageError, SettingsError, DatasetError, QueryError, StageError) as error:
+    except (UsageError, SettingsError, DatasetError, PlaceError, QueryError, StageError) as error:
         stderr().print(f"[bold red]coc {options.command}:[/] ", end="")
         stderr().print(str(error), markup=False, highlight=False)
         return USAGE
@@ -119,24 +108,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
 
     run = _command(commands, "run", _run, "materialise the assets through Dagster; what is fresh is skipped")
-    run.add_argument("--dataset", type=Path, metavar="DIR", help="dataset root (else COC_DATASET or coc.yaml)")
-    add_store(run)
-    run.add_argument("--chunks", metavar="0-3,7", help="the dataset's chunks to do (default all)")
-    run.add_argument("--select", nargs="+", metavar="ASSET", choices=ASSETS + OPTIONAL_ASSETS, help="only these assets")
-    run.add_argument("--labeler", metavar="NAME", help="rules (default), or a model alias: coc models")
-    run.add_argument(
-        "--judge", metavar="ALIAS", help="have a model judge every usable label (else filtering.judge.model)"
-    )
-    run.add_argument("--jobs", type=positive, default=1, metavar="N", help="processes, a chunk each (default 1)")
-    run.add_argument("--force", action="store_true", help="make again what is fresh; answers of models are kept")
-    run.add_argument(
-        "--retry",
-        type=_statuses,
-        metavar="STATUS,…",
-        help="ask a model again for labels and judgements in these statuses",
-    )
-    run.add_argument("--budget", type=_dollars, metavar="USD", help="what models may cost this store in all")
-    run.add_argument("--dry-run", action="store_true", help="estimate requests, tokens and cost of models")
+    _add_run(run)
 
     models = _command(
         commands, "models", _models, "list model aliases, what serves them, and whether credentials are set"
@@ -151,12 +123,24 @@ def build_parser() -> argparse.ArgumentParser:
     status = _command(commands, "status", _status, "chunks by stages, from the receipts")
     add_store(status)
 
-    sql = _command(commands, "sql", _sql, "one read-only SELECT over every table")
-    add_store(sql)
-    sql.add_argument("--format", choices=FORMATS, default="table", help="default table")
-    sql.add_argument(
-        "query", metavar="SELECT", help='for example "SELECT action, count(*) FROM meta_actions GROUP BY 1"'
+    report = _command(commands, "report", _report, "one HTML page: what to mend, figures, worst labels, checks, cost")
+    add_store(report)
+    report.add_argument("--dataset", type=Path, metavar="DIR", help="dataset root (else the one the store came from)")
+    report.add_argument("--out", type=Path, metavar="FILE", help="page to write (default STORE/report/index.html)")
+
+    sql = _command(commands, "sql", _sql, "read-only SQL over every table: one SELECT, or a prompt")
+    _add_sql(sql)
+
+    notebook = _command(
+        commands, "notebook", _notebook, "write a Jupyter notebook with SQL over every table, or open it"
     )
+    _add_notebook(notebook)
+
+    shell = _command(commands, "shell", _shell, "open the DuckDB shell with a view for every table")
+    _add_shell(shell)
+
+    doctor = _command(commands, "doctor", _doctor, "check the set-up, and say how to mend what is not sound")
+    _add_doctor(doctor)
 
     judge = _command(commands, "judge", _judge, "decide verdicts anew from stored measurements; no model is asked")
     add_store(judge)
@@ -182,6 +166,9 @@ def build_parser() -> argparse.ArgumentParser:
     review = _command(commands, "review", _review, "look at labels in the browser: keep, reject or edit")
     _add_review(review)
 
+    view = _command(commands, "view", _view, "one clip as a film, a picture and a Rerun recording, with its labels")
+    _add_view(view)
+
     taken_in = _command(commands, "import", _import, "take in labels made elsewhere, as a labeler of their own")
     _add_import(taken_in)
 
@@ -201,6 +188,13 @@ def build_parser() -> argparse.ArgumentParser:
     verify.add_argument("folder", type=Path, metavar="DIR", help="a release, a copy of one, or a store")
     verify.add_argument("--jobs", type=positive, default=1, metavar="N", help="processes, a file each (default 1)")
 
+    collecting = _command(commands, "gc", _gc, "remove old runs, leftovers of killed commands and superseded files")
+    add_store(collecting)
+    collecting.add_argument(
+        "--keep-days", type=positive, metavar="N", help="keep runs and logs so long (else operate.keep_runs_days)"
+    )
+    collecting.add_argument("--dry-run", action="store_true", help="say what would go; remove nothing")
+
     link = _command(commands, "link", _link, "join a copied release's pai_overlay to a dataset root again")
     link.add_argument("folder", type=Path, metavar="DIR", help="the release")
     link.add_argument("--dataset", type=Path, metavar="ROOT", help="dataset root (else COC_DATASET or coc.yaml)")
@@ -214,6 +208,9 @@ def build_parser() -> argparse.ArgumentParser:
     what.add_argument("--labels", action="store_true", help="labelling by a model, against a server that is timed too")
     what.add_argument("--judge", action="store_true", help="judging a large label set anew")
     what.add_argument("--shards", action="store_true", help="writing and reading shards, against tar and decoding")
+    what.add_argument("--dagster", action="store_true", help="what Dagster and the checks add to a chunk")
+    what.add_argument("--ui", action="store_true", help="dagster dev with every chunk registered, and an empty one")
+    bench.add_argument("--partitions", type=positive, default=3150, metavar="N", help="with --ui (default 3150)")
     bench.add_argument("--keyframes", type=positive, default=2000, metavar="N", help="to label (default 2000)")
     bench.add_argument(
         "--latency-ms", type=positive, default=50, metavar="MS", help="of each answer of the server (default 50)"
@@ -295,335 +292,124 @@ def _sample(options: argparse.Namespace) -> int:
     return DONE
 
 
-# ---- coc run --------------------------------------------------------------------------------------------------------
+# ---- coc run, coc status --------------------------------------------------------------------------------------------
+
+
+def _add_run(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--dataset", type=Path, metavar="DIR", help="dataset root (else COC_DATASET or coc.yaml)")
+    add_store(parser)
+    parser.add_argument("--chunks", metavar="0-3,7", help="the dataset's chunks to do (default all)")
+    parser.add_argument(
+        "--where", metavar="SELECT", help='only the chunks that a query names: "SELECT DISTINCT chunk FROM …"'
+    )
+    parser.add_argument("--stale", action="store_true", help="only what was made and is out of date; nothing new")
+    parser.add_argument(
+        "--select", nargs="+", metavar="ASSET", choices=ASSETS + OPTIONAL_ASSETS, help="only these assets"
+    )
+    parser.add_argument("--labeler", metavar="NAME", help="rules (default), or a model alias: coc models")
+    parser.add_argument(
+        "--judge", metavar="ALIAS", help="have a model judge every usable label (else filtering.judge.model)"
+    )
+    parser.add_argument("--jobs", type=positive, default=1, metavar="N", help="processes, a chunk each (default 1)")
+    parser.add_argument("--force", action="store_true", help="make again what is fresh; answers of models are kept")
+    parser.add_argument(
+        "--retry",
+        type=_statuses,
+        metavar="STATUS,…",
+        help="ask a model again for labels and judgements in these statuses",
+    )
+    parser.add_argument("--budget", type=_dollars, metavar="USD", help="what models may cost this store in all")
+    parser.add_argument("--yes", action="store_true", help="label or judge anew by a model without being asked")
+    parser.add_argument("--dry-run", action="store_true", help="estimate requests, tokens and cost of models")
 
 
 def _run(options: argparse.Namespace) -> int:
-    from coc_assets.stage import Workspace
+    from coc_assets.commands.run import run
 
-    models = None if options.budget is None else {"budget_usd": options.budget}
-    judge = None if options.judge is None else {"judge": {"model": options.judge}}
-    settings = load_settings(
-        dataset=options.dataset, store=options.store, labeler=options.labeler, models=models, filtering=judge
-    )
-    _require_labeler_policy_and_profile(settings)
-    workspace = Workspace(settings)
-    chunks = parse_chunks(options.chunks, workspace.root.chunks(), settings)
-    _require_model_options(settings, options)
-    if options.dry_run:
-        return _dry_run(workspace, chunks, options)
-    if not options.force:
-        _refuse_another_dataset(workspace, chunks)
-    results = _materialize(workspace, chunks, options)
-    return _report_run(workspace, chunks, results)
-
-
-def _require_labeler_policy_and_profile(settings: Settings) -> None:
-    from coc_assets.filtered_coc.policy import load_policy
-    from coc_assets.profile import reference_profile
-    from coc_assets.raw_coc.stage import labelers
-
-    known = labelers(settings)
-    if settings.labeler not in known:
-        raise UsageError(f"No labeler {settings.labeler!r}. There are: {', '.join(known)}.")
-    load_policy(settings.filtering.policy)
-    reference_profile(settings.quality)
-
-
-def _require_model_options(settings: Settings, options: argparse.Namespace) -> None:
-    """Models that cannot be asked are said before anything is made; options for models need one."""
-    from coc_assets.filtered_coc.model_judge.agenda import judge_of, rubric_of
-    from coc_assets.filtered_coc.model_judge.judge import judges
-    from coc_assets.raw_coc.stage import uses_model
-    from coc_assets.raw_coc.vlm.labelling import plan_of
-    from resources.models.aliases import model_of
-
-    asked: dict[str, Model] = {}
-    if uses_model(settings):
-        plan_of(settings)
-        asked["raw_coc"] = model_of(settings.labeler, settings.models)
-    if judges(settings):
-        rubric_of(settings)
-        asked["filtered_coc"] = judge_of(settings)
-    if not asked and (options.retry or options.dry_run):
-        raise UsageError(
-            "--retry and --dry-run are for model labelers and judges. Name one: --labeler ALIAS or --judge ALIAS "
-            "(coc models)."
-        )
-    for model in asked.values():
-        _require_price(model, settings)
-    if not options.dry_run:
-        _require_servable(
-            [model for stage, model in asked.items() if stage in (options.select or ASSETS)], options.jobs
-        )
-
-
-def _require_price(model: Model, settings: Settings) -> None:
-    if settings.models.budget_usd is not None and model.settings.price is None:
-        raise UsageError(
-            f"A budget is set, but {model.alias} has no price, so its cost is unknown. Set "
-            f"models.aliases.{model.alias}.price (input_usd and output_usd a million tokens), or leave --budget out."
-        )
-
-
-def _require_servable(models: Sequence[Model], jobs: int) -> None:
-    """Their credentials are there; one that runs in this process has the GPUs to itself."""
-    import os
-
-    from resources.models.endpoints import resolve
-
-    inside = sorted({model.alias for model in models if resolve(model, os.environ).backend == "vllm"})
-    if inside and jobs > 1:
-        raise UsageError(
-            f"{inside[0]} runs in this process and takes the GPUs as a whole, so --jobs {jobs} cannot work. "
-            "Leave --jobs out: the engine serves many requests at a time by itself."
-        )
-    if len(inside) > 1:
-        raise UsageError(
-            f"{' and '.join(inside)} would both run in this process, and each takes the GPUs as a whole. Label first "
-            "(--select raw_coc, without --judge), then judge with --select filtered_coc; or serve one of them."
-        )
-
-
-def _dry_run(workspace: Workspace, chunks: Sequence[str], options: argparse.Namespace) -> int:
-    from coc_assets.filtered_coc.model_judge.judge import judges
-    from coc_assets.raw_coc.stage import uses_model
-    from coc_assets.raw_coc.vlm.estimate import estimate
-
-    if uses_model(workspace.settings):
-        found = estimate(workspace, chunks, options.retry or ())
-        alias = workspace.settings.labeler
-        _say_estimate(
-            f"labeler {alias}: {counted(found.topics, 'keyframe')}, {found.answered} answered", found, alias, "raw_coc"
-        )
-    if judges(workspace.settings):
-        _dry_run_judging(workspace, chunks, options)
-    return DONE
-
-
-def _dry_run_judging(workspace: Workspace, chunks: Sequence[str], options: argparse.Namespace) -> None:
-    from coc_assets.filtered_coc.model_judge.estimate import estimate_judging, requests_to_come
-
-    judge = workspace.settings.filtering.judge
-    found = estimate_judging(workspace, chunks, options.retry or ())
-    asked = f"{counted(found.topics, 'judgement')} of labels that are there ({', '.join(judge.stages)})"
-    _say_estimate(f"judge {judge.model}: {asked}, {found.answered} answered", found, str(judge.model), "filtered_coc")
-    to_come = requests_to_come(workspace, chunks)
-    if to_come:
-        stdout().print(
-            f"and at most {to_come:,} requests about labels of {workspace.settings.labeler} still to be made"
-        )
-
-
-def _say_estimate(title: str, found: Estimate, alias: str, stage: str) -> None:
-    say = stdout().print
-    say(title)
-    assumed = " (assumed; no answers to go by yet)" if found.assumed else " (as long as the answers so far)"
-    repairs = f"   and at most {found.repairs:,} repairs" if stage == "raw_coc" else ""
-    say(f"requests           {found.requests:>12,}{repairs}")
-    say(f"prompt tokens      {found.prompt_tokens:>12,}   by picture size and words, rather too many than too few")
-    say(f"completion tokens  {found.completion_tokens:>12,}  {assumed}")
-    if found.cost_usd is None or found.most_usd is None:
-        say(f"cost                    unknown   set models.aliases.{alias}.price to know it")
-    else:
-        say(f"cost               {found.cost_usd:>12,.2f}   USD; {found.most_usd:,.2f} if every answer took all it may")
-    if found.unmade:
-        lacking = "keyframes" if stage == "raw_coc" else "labels"
-        select = " ".join(ASSETS[: ASSETS.index(stage)])
-        free = ", no model is asked" if stage == "raw_coc" else ""
-        say(
-            f"{counted(len(found.unmade), 'chunk')} without {lacking} left out. Make them first{free}: "
-            f"coc run --select {select}"
-        )
-
-
-def _refuse_another_dataset(workspace: Workspace, chunks: Sequence[str]) -> None:
-    from coc_assets.status import chunks_of_another_dataset
-
-    others = chunks_of_another_dataset(workspace, chunks)
-    if others:
-        chunk, dataset = next(iter(others.items()))
-        raise UsageError(
-            f"Chunk {chunk} in {workspace.settings.store} holds clips of {dataset}, "
-            f"and none of {workspace.settings.dataset}. Name another --store, or replace the chunk with --force."
-        )
-
-
-def _materialize(workspace: Workspace, chunks: list[str], options: argparse.Namespace) -> list[ChunkResult]:
-    from coc_assets.definitions import build_definitions
-    from coc_assets.instances import open_instance
-    from coc_assets.partitions import register_chunks
-    from coc_assets.running import plan_chunk, plan_retry, required_checks, run_plans
-
-    with open_instance(workspace.settings.store) as instance:
-        register_chunks(instance, chunks)
-    checks = required_checks(build_definitions(workspace))
-    selected = options.select or list(ASSETS)
-    if options.retry:
-        plans = [plan_retry(workspace, chunk, options.retry, selected) for chunk in chunks]
-    else:
-        plans = [plan_chunk(workspace, chunk, selected, checks, force=options.force) for chunk in chunks]
-    stderr().print(_plan_line(plans))
-    _warn_of_stale_inputs(workspace, chunks, selected)
-    results: list[ChunkResult] = []
-    with progress_bar("stages") as (bar, task):
-        due = {plan.chunk: plan.due for plan in plans}
-        done: set[tuple[str, str]] = set()
-        bar.update(task, total=sum(map(len, due.values())))
-
-        def finished(result: ChunkResult) -> None:
-            results.append(result)
-            done.update((result.chunk, stage) for stage in due[result.chunk])
-            bar.update(task, completed=len(done), description=f"chunk {result.chunk}")
-
-        def within(chunk: str, stage: str, items: int, of: int, note: str) -> None:
-            if items == of:
-                done.add((chunk, stage))
-            bar.update(task, completed=len(done), description=f"chunk {chunk} {stage} {items}/{of} {note}".rstrip())
-
-        run_plans(
-            workspace.settings, plans, jobs=options.jobs, force=options.force, on_result=finished, on_progress=within
-        )
-    return results
-
-
-def _warn_of_stale_inputs(workspace: Workspace, chunks: Sequence[str], selected: Sequence[str]) -> None:
-    """With --select, what is read may itself be out of date; that is allowed, but said."""
-    from coc_assets.status import store_status
-
-    stale = {
-        asset
-        for status in (store_status(workspace, chunks) if set(selected) < set(ASSETS) else ())
-        for asset, state in status.states.items()
-        if state == "stale" and asset not in selected
-    }
-    last = max((ASSETS.index(asset) for asset in selected if asset in ASSETS), default=0)
-    before = [asset for asset in ASSETS[:last] if asset in stale]
-    if before:
-        stderr().print(f"Not selected, but stale: {' '.join(before)}. Add them to --select to bring them up to date.")
-
-
-def _plan_line(plans: Sequence[ChunkPlan]) -> str:
-    due = sum(len(plan.due) for plan in plans)
-    fresh = sum(len(plan.fresh) for plan in plans)
-    return f"{counted(len(plans), 'chunk')}: {counted(due, 'stage')} to make, {fresh} fresh."
-
-
-def _report_run(workspace: Workspace, chunks: list[str], results: Sequence[ChunkResult]) -> int:
-    from coc_assets.status import store_status
-
-    statuses = store_status(workspace, chunks)
-    _print_status(workspace, statuses)
-    for result in results:
-        for message in (*result.failures, *result.failed_checks):
-            stderr().print(f"chunk {result.chunk}: {message}", style="red", markup=False, highlight=False)
-    failed = any(not result.ok for result in results) or any(status.failed_checks for status in statuses)
-    return FAILED if failed else DONE
-
-
-# ---- coc status -----------------------------------------------------------------------------------------------------
+    return run(options)
 
 
 def _status(options: argparse.Namespace) -> int:
-    from coc_assets.stage import Workspace
-    from coc_assets.status import as_recorded, store_status
+    from coc_assets.commands.status import run
 
-    settings = load_settings(store=options.store)
-    require_store(settings)
-    workspace = Workspace(as_recorded(settings))
-    statuses = store_status(workspace)
-    _print_status(workspace, statuses)
-    for status in statuses:
-        for name, receipt in status.receipts.items():
-            if receipt.status == "failed":
-                stdout().print(f"chunk {status.chunk} {name} failed: {receipt.error}", style="red", markup=False)
-    broken = any(status.failed_checks or "failed" in status.states.values() for status in statuses)
-    return FAILED if broken else DONE
+    return run(options)
 
 
-_MARKS = {
-    "done": "[green]done[/]",
-    "failed": "[bold red]failed[/]",
-    "stale": "[yellow]stale[/]",
-    "missing": "[dim]–[/]",
-}
-_HEADINGS = {
-    "trajectory_cache": "cache",
-    "meta_actions": "acts",
-    "keyframe_segments": "keyfr.",
-    "clip_videos": "videos",
-    "raw_coc": "raw",
-    "filtered_coc": "filter",
-    "training_shards": "shards",
-    "trajdata_cache": "trajdata",
-}
-_CLIP_FIGURES = {"clips": "clips", "rejected": "rej.", "labels": "labels"}
-_FULL_TABLE = 40  # more chunks than this are summed up by stage
+# ---- coc report -----------------------------------------------------------------------------------------------------
 
 
-def _print_status(workspace: Workspace, statuses: Sequence[ChunkStatus]) -> None:
-    from coc_assets.status import FIGURES, totals
+def _report(options: argparse.Namespace) -> int:
+    from coc_assets.commands.report import run
 
-    console = stdout()
-    console.print(_chunk_table(statuses) if len(statuses) <= _FULL_TABLE else _stage_table(statuses))
-    summed = totals(statuses)
-    console.print("  ".join(f"{summed[name]} {name}" for name in FIGURES))
-    left_out = sum((status.left_out for status in statuses), Counter())
-    for asset in (*ASSETS, *OPTIONAL_ASSETS):
-        of_asset = [f"{count} {reason}" for (stage, reason), count in sorted(left_out.items()) if stage == asset]
-        if of_asset:
-            console.print(f"left out or degraded by {asset}: " + ", ".join(of_asset))
-    for status in statuses:
-        for warning in status.warnings:
-            console.print(f"chunk {status.chunk} {warning}", style="yellow", markup=False)
-    for status in statuses:
-        for check in status.failed_checks:
-            console.print(f"check failed: chunk {status.chunk} {check}", style="red", markup=False)
-    labeler = "" if workspace.settings.labeler == "rules" else f"  labeler: {workspace.settings.labeler}"
-    judge = workspace.settings.filtering.judge.model
-    judged = f"  judge: {judge}" if judge else ""
-    console.print(f"store: {workspace.settings.store}{labeler}{judged}", highlight=False)
+    return run(options)
 
 
-def _chunk_table(statuses: Sequence[ChunkStatus]) -> object:
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False)
-    table.add_column("chunk")
-    assets = [asset for asset in _HEADINGS if any(asset in status.states for status in statuses)]
-    for asset in assets:
-        table.add_column(_HEADINGS[asset])
-    for heading in _CLIP_FIGURES.values():
-        table.add_column(heading, justify="right")
-    for status in statuses:
-        marks = [_MARKS[status.states.get(name, "missing")] for name in assets]
-        table.add_row(status.chunk, *marks, *(str(status.figures[name]) for name in _CLIP_FIGURES))
-    return table
+# ---- coc gc ---------------------------------------------------------------------------------------------------------
 
 
-def _stage_table(statuses: Sequence[ChunkStatus]) -> object:
-    from rich.table import Table
+def _gc(options: argparse.Namespace) -> int:
+    from coc_assets.commands.gc import run
 
-    table = Table(box=None, pad_edge=False)
-    for name in ("stage", "done", "failed", "stale", "missing"):
-        table.add_column(name, justify="left" if name == "stage" else "right")
-    for asset in ASSETS:
-        states = Counter(status.states[asset] for status in statuses)
-        table.add_row(asset, *(str(states[state]) for state in ("done", "failed", "stale", "missing")))
-    return table
+    return run(options)
 
 
-# ---- coc sql --------------------------------------------------------------------------------------------------------
+# ---- coc sql, coc notebook, coc shell -------------------------------------------------------------------------------
+
+
+def _add_sql(parser: argparse.ArgumentParser) -> None:
+    add_store(parser)
+    parser.add_argument("--format", choices=FORMATS, default="table", help="default table")
+    parser.add_argument(
+        "query",
+        nargs="?",
+        metavar="SELECT",
+        help='for example "SELECT action, count(*) FROM meta_actions GROUP BY 1"; without one, a prompt',
+    )
 
 
 def _sql(options: argparse.Namespace) -> int:
-    from resources.sql import query
-    from resources.store import Store
+    from coc_assets.commands.sql import run
 
-    settings = load_settings(store=options.store)
-    require_store(settings)
-    write_rows(query(Store(settings.store), options.query), options.format)
-    return DONE
+    return run(options)
+
+
+def _add_notebook(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("out", type=Path, metavar="OUT.ipynb", help="notebook to make, or one that is there to open")
+    add_store(parser)
+    parser.add_argument("--open", action="store_true", help="open it in JupyterLab")
+
+
+def _notebook(options: argparse.Namespace) -> int:
+    from coc_assets.commands.tools import run_notebook
+
+    return run_notebook(options)
+
+
+def _add_shell(parser: argparse.ArgumentParser) -> None:
+    add_store(parser)
+    parser.add_argument("--print", action="store_true", help="only print the CREATE VIEW statements")
+
+
+def _shell(options: argparse.Namespace) -> int:
+    from coc_assets.commands.tools import run_shell
+
+    return run_shell(options)
+
+
+# ---- coc doctor -----------------------------------------------------------------------------------------------------
+
+
+def _add_doctor(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--dataset", type=Path, metavar="DIR", help="dataset root (else the one the store came from)")
+    add_store(parser)
+    parser.add_argument("--thorough", action="store_true", help="look at every archive, not at a sample of them")
+    parser.add_argument("--json", action="store_true", help="one JSON object instead of lines")
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from coc_assets.commands.doctor import run
+
+    return run(options)
 
 
 # ---- coc models, coc cost --------------------------------------------------------------------------------------------
@@ -781,7 +567,9 @@ def _add_review(parser: argparse.ArgumentParser) -> None:
     add_store(parser)
     parser.add_argument("--dataset", type=Path, metavar="DIR", help="dataset root (else the one the store came from)")
     parser.add_argument("--host", default="127.0.0.1", metavar="ADDRESS", help="listen there (default 127.0.0.1)")
-    parser.add_argument("--port", type=_port, default=3001, metavar="N", help="default 3001; 0 takes any free one")
+    parser.add_argument(
+        "--port", type=_port, default=REVIEW_PORT, metavar="N", help=f"default {REVIEW_PORT}; 0 takes any free one"
+    )
     parser.add_argument("--token", type=_token, metavar="T", help="what the link carries (default: drawn anew)")
     parser.add_argument("--no-open", action="store_true", help="print the link and open no browser")
     parser.add_argument("--reviewer", metavar="NAME", help="who decides (default: the user's name)")
@@ -820,6 +608,26 @@ def _verdicts(text: str) -> tuple[str, ...]:
 
 def _review(options: argparse.Namespace) -> int:
     from coc_assets.commands.review import run
+
+    return run(options)
+
+
+# ---- coc view --------------------------------------------------------------------------------------------------------
+
+
+def _add_view(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("clip", metavar="CLIP", help="id of a clip, keyframe or label, or the beginning of one")
+    add_store(parser)
+    parser.add_argument("--dataset", type=Path, metavar="DIR", help="dataset root (else the one the store came from)")
+    parser.add_argument("--out", type=Path, default=Path("view"), metavar="DIR", help="folder (default ./view)")
+    parser.add_argument("--labeler", metavar="NAME", help="only its labels (default all, the preferred one first)")
+    parser.add_argument("--camera", metavar="NAME", help="as the dataset names it (else videos.camera)")
+    parser.add_argument("--no-video", action="store_true", help="leave the camera out, as of a clip without video")
+    parser.add_argument("--rrd", action="store_true", help="also write a Rerun recording (optional extra: rerun)")
+
+
+def _view(options: argparse.Namespace) -> int:
+    from coc_assets.commands.view import run
 
     return run(options)
 
@@ -945,6 +753,10 @@ def _bench(options: argparse.Namespace) -> int:
         figures, table = _bench_judge(options)
     elif options.shards:
         figures, table = _bench_shards()
+    elif options.dagster:
+        figures, table = _bench_dagster(options)
+    elif options.ui:
+        figures, table = _bench_ui(options)
     else:
         figures, table = _bench_labels(options) if options.labels else _bench_motion(options)
     if options.json:
@@ -970,6 +782,18 @@ def _bench_shards() -> _Bench:
     return run_shard_bench(), shard_table
 
 
+def _bench_dagster(options: argparse.Namespace) -> _Bench:
+    from coc_assets.bench.dagster_cost import dagster_table, run_dagster_bench
+
+    return run_dagster_bench(_of_a_dataset(options)), dagster_table
+
+
+def _bench_ui(options: argparse.Namespace) -> _Bench:
+    from coc_assets.bench.dagster_server import run_server_bench, server_table
+
+    return run_server_bench(options.partitions), server_table
+
+
 def _bench_labels(options: argparse.Namespace) -> _Bench:
     from coc_assets.bench.labels import label_table, run_label_bench
 
@@ -980,10 +804,16 @@ def _bench_motion(options: argparse.Namespace) -> _Bench:
     from coc_assets.bench.bench import bench_table, run_bench
     from coc_assets.bench.dagster_cost import dagster_seconds_per_chunk
 
+    settings = _of_a_dataset(options)
+    assert settings.dataset is not None
+    return {**run_bench(settings.dataset), "dagster_s_per_chunk": dagster_seconds_per_chunk(settings)}, bench_table
+
+
+def _of_a_dataset(options: argparse.Namespace) -> Settings:
     settings = load_settings(dataset=options.dataset)
     if settings.dataset is None:
         raise UsageError("No dataset named. Pass --dataset DIR or set COC_DATASET.")
-    return {**run_bench(settings.dataset), "dagster_s_per_chunk": dagster_seconds_per_chunk(settings)}, bench_table
+    return settings
 
 
 if __name__ == "__main__":

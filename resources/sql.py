@@ -8,9 +8,13 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
+from concurrent.futures import Future, wait
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import partial
+from threading import Thread
+from typing import TYPE_CHECKING, TypeVar
 
 import polars as pl
 from polars.datatypes import DataTypeClass
@@ -20,6 +24,7 @@ from resources.store import JOURNAL_SUFFIX, JUDGE_PREFIX, LABELER_PREFIX, REVIEW
 
 if TYPE_CHECKING:
     import duckdb
+    import pyarrow as pa
 
 PolarsType = pl.DataType | type[pl.DataType] | DataTypeClass
 VIEWS: tuple[schemas.Table, ...] = (*schemas.DATA_TABLES, schemas.REJECTS, schemas.REQUESTS, schemas.REVIEWS)
@@ -32,8 +37,28 @@ _SCALARS: dict[PolarsType, str] = {
 }
 
 
+_LISTS_VIEWS = re.compile(r"\b(show|information_schema|duckdb_\w+|pg_\w+|sqlite_master)\b", re.IGNORECASE)
+_A_FUNCTION = re.compile(r"(?!pg_|icu_|collate_|duckdb_|st_|has_\w+_privilege)[a-z][a-z0-9_]*")
+_BATCH = 10_000  # rows that are in memory at a time beyond those wanted
+_AGAIN_S = 0.1  # an interrupt that comes between two steps of DuckDB is lost, so it is sent until it is heard
+
+Result = TypeVar("Result")
+
+
 class QueryError(ValueError):
     """The query is refused or failed; the message says why and what is possible."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a SELECT gives.
+
+    Attributes:
+        rows: the rows, or the first of them. total: how many there are.
+    """
+
+    rows: pl.DataFrame
+    total: int
 
 
 def query(store: Store, sql: str) -> pl.DataFrame:
@@ -42,16 +67,89 @@ def query(store: Store, sql: str) -> pl.DataFrame:
     Raises:
         QueryError: it is not exactly one SELECT, or DuckDB cannot run it.
     """
+    return answer(store, sql).rows
+
+
+def answer(store: Store, sql: str, most: int | None = None) -> Answer:
+    """The first rows of one SELECT over the store's views, and how many rows it has; Ctrl-C stops it.
+
+    Only views that the text names are made, as making one reads the footer of every file below it.
+
+    Args:
+        most: rows that are kept, the others are counted only; None keeps all.
+
+    Raises:
+        QueryError: it is not exactly one SELECT, or DuckDB cannot run it.
+        KeyboardInterrupt: the user stopped it.
+    """
     import duckdb
+    import pyarrow as pa
 
     try:
         _require_one_select(sql)
-        with connect(store) as connection:
-            table = connection.sql(sql).to_arrow_table()
-            return pl.DataFrame(table.rename_columns(_distinct(table.column_names)))
-    except duckdb.Error as error:
-        views = ", ".join(table.name for table in VIEWS)
-        raise QueryError(f'{error}\nViews: {views}. Columns: coc sql "DESCRIBE clips"') from None
+        with duckdb.connect(":memory:") as connection:
+            return _interruptible(partial(_answer, connection, store, sql, most), connection.interrupt)
+    except (duckdb.Error, pa.ArrowException) as error:
+        raise QueryError(_explain(error)) from None
+
+
+def _answer(connection: duckdb.DuckDBPyConnection, store: Store, sql: str, most: int | None) -> Answer:
+    _open(connection, store, _named_views(sql))
+    reader = connection.sql(sql).to_arrow_reader(_BATCH)
+    kept, total = [], 0
+    try:
+        for batch in reader:
+            kept.append(batch if most is None else batch.slice(0, max(0, most - total)))
+            total += batch.num_rows
+    except OSError as error:  # what DuckDB finds in the middle of the rows, as Arrow tells it
+        raise QueryError(str(error)) from None
+    return Answer(_frame(kept, reader.schema), total)
+
+
+def _frame(batches: list[pa.RecordBatch], schema: pa.Schema) -> pl.DataFrame:
+    import pyarrow as pa
+
+    table = pa.Table.from_batches([batch for batch in batches if batch.num_rows], schema)
+    return pl.DataFrame(table.rename_columns(_distinct(table.column_names)))
+
+
+def _explain(error: Exception) -> str:
+    import duckdb
+
+    views = ", ".join(table.name for table in VIEWS)
+    mend = f'\nViews: {views}. Columns: coc sql "DESCRIBE clips"' if isinstance(error, duckdb.CatalogException) else ""
+    return f"{error}{mend}"
+
+
+def _interruptible(work: Callable[[], Result], stop: Callable[[], None]) -> Result:
+    """What the work gives, done in a thread beside this one: DuckDB at work would not hear Ctrl-C, so it is told."""
+    future: Future[Result] = Future()
+    thread = Thread(target=_settle, args=(future, work), daemon=True)
+    try:
+        thread.start()
+        # In short turns: polars' handler of SIGINT restarts a wait without end, and Python would never hear of it.
+        while not wait([future], _AGAIN_S).done:
+            pass
+    finally:
+        while thread.ident and not future.done():
+            with suppress(Exception):  # DuckDB refuses where it is between two steps; the next turn reaches it
+                stop()
+            wait([future], _AGAIN_S)
+    return future.result()
+
+
+def _settle(future: Future[Result], work: Callable[[], Result]) -> None:
+    try:
+        future.set_result(work())
+    except BaseException as error:
+        future.set_exception(error)
+
+
+def _named_views(sql: str) -> list[schemas.Table]:
+    """Views that the text names; all of them where it names none, or may look at the list of views."""
+    words = {word.lower() for word in re.findall(r"\w+", sql)}
+    named = [table for table in VIEWS if table.name in words]
+    return list(VIEWS) if not named or _LISTS_VIEWS.search(sql) else named
 
 
 def _distinct(names: list[str]) -> list[str]:
@@ -68,13 +166,31 @@ def connect(store: Store) -> duckdb.DuckDBPyConnection:
     import duckdb
 
     connection = duckdb.connect(":memory:")
-    for table in VIEWS:
+    _open(connection, store, VIEWS)
+    return connection
+
+
+def views_script(store: Store) -> str:
+    """Statements that make every view, for any DuckDB; paths in them are absolute."""
+    return "".join(f"{_view(store, table)};\n" for table in VIEWS)
+
+
+def _open(connection: duckdb.DuckDBPyConnection, store: Store, tables: Collection[schemas.Table]) -> None:
+    for table in tables:
         connection.execute(_view(store, table))
     folder = str(store.root.absolute()).replace("'", "''")
     connection.execute(f"SET allowed_directories = ['{folder}']")
     connection.execute("SET enable_external_access = false")
     connection.execute("SET lock_configuration = true")
-    return connection
+
+
+def function_names() -> tuple[str, ...]:
+    """Functions that a query may call, sorted; those for tools (`pg_…`, `icu_…`) and operators are left out."""
+    import duckdb
+
+    with duckdb.connect(":memory:") as connection:
+        names = connection.execute("SELECT DISTINCT function_name FROM duckdb_functions()").fetchall()
+    return tuple(sorted(name for (name,) in names if _A_FUNCTION.fullmatch(name)))
 
 
 def duckdb_type(dtype: PolarsType) -> str:

@@ -22,6 +22,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from coc_assets.bench.dagster_pages import page_seconds
+
 if TYPE_CHECKING:
     from rich.table import Table
 
@@ -55,6 +57,10 @@ class Server:
     ready_s: float
     port: int
 
+    @property
+    def address(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
     def ask(self, query: str) -> dict[str, Any]:
         """The answer's data.
 
@@ -73,13 +79,14 @@ class Server:
         return time.perf_counter() - started
 
 
-def run_server_bench(partitions: int = PARTITIONS, repeat: int = 9) -> dict[str, object]:
-    """Seconds until ready and medians of each page's query, ours beside the empty project's, fit for JSON.
+def run_server_bench(partitions: int = PARTITIONS, repeat: int = 9, openings: int = 5) -> dict[str, object]:
+    """Seconds until ready, and medians of each page and its query, ours beside the empty project's, fit for JSON.
 
-    `usable_s`: until ready, and all the queries once. `ratio` compares these.
+    `usable_s`: until ready, and all the queries once. `ratio` compares these. Pages need a browser.
 
     Args:
         repeat: times that each query is asked, in turn; once more before that, untimed.
+        openings: times that each page is opened in the browser, likewise.
     """
     with tempfile.TemporaryDirectory(prefix="coc-bench-") as folder:
         empty, ours = _empty_project(Path(folder) / "empty"), _our_project(Path(folder) / "ours", partitions)
@@ -88,6 +95,7 @@ def run_server_bench(partitions: int = PARTITIONS, repeat: int = 9) -> dict[str,
                 name: [(server.seconds(query), baseline.seconds(query)) for _ in range(repeat + 1)][1:]
                 for name, query in QUERIES.items()
             }
+            opened = page_seconds(baseline.address, server.address, partitions, openings)
     medians = {name: tuple(map(statistics.median, zip(*asked, strict=True))) for name, asked in pages.items()}
     usable = server.ready_s + sum(mine for mine, _ in medians.values())
     usable_empty = baseline.ready_s + sum(theirs for _, theirs in medians.values())
@@ -99,6 +107,8 @@ def run_server_bench(partitions: int = PARTITIONS, repeat: int = 9) -> dict[str,
         **{f"empty_{name}_ms": round(theirs * 1e3, 1) for name, (_, theirs) in medians.items()},
         "usable_s": round(usable, 2),
         "ratio": round(usable / usable_empty, 2),
+        **{f"page_{name}_s": round(mine, 2) for name, (mine, _) in opened.items()},
+        **{f"page_{name}_ratio": round(mine / theirs, 2) for name, (mine, theirs) in opened.items()},
     }
 
 

@@ -1,12 +1,16 @@
 from __future__ import annotations
 
+import os
+import signal
+import threading
 from pathlib import Path
 
 import pytest
 
 from resources import schemas
+from resources import sql as sql_module
 from resources.journal import BatchEvent, Entry, JournalWriter
-from resources.sql import VIEWS, QueryError, query
+from resources.sql import VIEWS, QueryError, answer, query
 from resources.store import Store
 
 
@@ -152,3 +156,39 @@ def test_requests_of_a_judge_are_in_the_view_too(store: Store) -> None:
     write_journal(store, "0007", "qwen3.5_35b", ENTRY)
     rows = query(store, "SELECT chunk, labeler, step, label_id FROM requests ORDER BY chunk").rows()
     assert rows == [("0007", "qwen3.5_35b", "see", None), ("0012", "gpt5.5", "evidence", "0a")]
+
+
+def test_the_first_rows_come_with_the_number_of_all(store: Store) -> None:
+    answered = answer(store, "SELECT * FROM range(25000) t(n) ORDER BY n", most=3)
+    assert (answered.rows["n"].to_list(), answered.total) == ([0, 1, 2], 25000)
+    assert answer(store, "SELECT * FROM clips WHERE false", most=3).rows.columns == list(schemas.CLIPS.columns)
+
+
+@pytest.mark.parametrize(
+    ("sql", "names"),
+    [
+        ("SELECT * FROM Clips JOIN raw_coc USING (chunk)", ["clips", "raw_coc"]),
+        ("SHOW TABLES", [table.name for table in VIEWS]),
+        ("SELECT 1", [table.name for table in VIEWS]),
+        ("SELECT * FROM duckdb_views() WHERE view_name <> 'clips'", [table.name for table in VIEWS]),
+    ],
+)
+def test_only_views_that_a_query_may_look_at_are_made(sql: str, names: list[str]) -> None:
+    assert [table.name for table in sql_module._named_views(sql)] == names
+
+
+def test_an_error_in_the_middle_of_the_rows_is_one_of_the_query(store: Store) -> None:
+    with pytest.raises(QueryError, match="bad"):
+        query(store, "SELECT CAST(CASE WHEN n = 20000 THEN 'bad' ELSE '1' END AS INT) FROM range(30000) t(n)")
+
+
+def test_ctrl_c_stops_a_query_at_work() -> None:
+    told = threading.Event()
+
+    def work() -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        assert told.wait(60)
+
+    with pytest.raises(KeyboardInterrupt):
+        sql_module._interruptible(work, told.set)
+    assert told.is_set()

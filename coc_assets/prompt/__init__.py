@@ -1,0 +1,1 @@
+"""The interactive side of `coc sql`: statements, completion, the session and its terminal."""
