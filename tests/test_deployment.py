@@ -147,7 +147,7 @@ def commands() -> Iterator[tuple[str, list[str]]]:
     )
 
 
-@pytest.mark.parametrize(("service", "words"), commands())
+@pytest.mark.parametrize(("service", "words"), list(commands()))
 def test_commands_are_understood(service: str, words: list[str]) -> None:
     """Programs are installed, and dagster's take these options: parsed by their own parsers, not run."""
     program, *arguments = words

@@ -2,13 +2,13 @@
 
 import dagster as dg
 
+from coc_assets.chunk_asset import chunk_asset
 from coc_assets.keyframe_segments.stage import STAGE
 from coc_assets.materialization import StageConfig, materialize_stage
-from coc_assets.partitions import CHUNKS
 from coc_assets.stage import Workspace
 
 
-@dg.asset(partitions_def=CHUNKS, deps=STAGE.upstream, group_name="coc", kinds={"polars"}, owners=["team:data"])
+@chunk_asset(STAGE, {"polars"})
 def keyframe_segments(
     context: dg.AssetExecutionContext, config: StageConfig, workspace: dg.ResourceParam[Workspace]
 ) -> dg.MaterializeResult:

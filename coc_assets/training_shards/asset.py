@@ -2,8 +2,8 @@
 
 import dagster as dg
 
+from coc_assets.chunk_asset import chunk_asset
 from coc_assets.materialization import StageConfig, materialize_stage
-from coc_assets.partitions import CHUNKS
 from coc_assets.stage import Workspace
 from coc_assets.training_shards.stage import STAGE
 
@@ -11,14 +11,7 @@ from coc_assets.training_shards.stage import STAGE
 def training_shards_asset(pool: str | None) -> dg.AssetsDefinition:
     """The asset; `pool` bounds the chunks that are packed at a time, over all runs."""
 
-    @dg.asset(
-        partitions_def=CHUNKS,
-        deps=["dataset_files", *STAGE.upstream],
-        group_name="coc",
-        kinds={"tar"},
-        owners=["team:data"],
-        pool=pool,
-    )
+    @chunk_asset(STAGE, {"tar"}, pool=pool)
     def training_shards(
         context: dg.AssetExecutionContext, config: StageConfig, workspace: dg.ResourceParam[Workspace]
     ) -> dg.MaterializeResult:

@@ -2,13 +2,13 @@
 
 import dagster as dg
 
+from coc_assets.chunk_asset import chunk_asset
 from coc_assets.materialization import StageConfig, materialize_stage
-from coc_assets.partitions import CHUNKS
 from coc_assets.stage import Workspace
 from coc_assets.trajectory_cache.stage import STAGE
 
 
-@dg.asset(partitions_def=CHUNKS, deps=["dataset_files"], group_name="coc", kinds={"polars"}, owners=["team:data"])
+@chunk_asset(STAGE, {"polars"})
 def trajectory_cache(
     context: dg.AssetExecutionContext, config: StageConfig, workspace: dg.ResourceParam[Workspace]
 ) -> dg.MaterializeResult:
