@@ -35,6 +35,7 @@ pytestmark = pytest.mark.slow
 ROOT = Path(__file__).resolve().parents[1]
 SERVICES = yaml.safe_load((ROOT / "compose.yaml").read_text())["services"]
 WAIT_S = 240.0
+GRACE_S = 30.0
 USER = {"user": "postgres"} if os.geteuid() == 0 else {}  # Postgres refuses to run as root
 
 
@@ -104,11 +105,20 @@ def services(environ: Mapping[str, str], names: Sequence[str], folder: Path) -> 
             process = running.enter_context(
                 subprocess.Popen(command, cwd=folder, env=environ, stdout=log, stderr=subprocess.STDOUT)
             )
-            running.callback(process.terminate)
+            running.callback(_stop, process)
             _, *check = SERVICES[name]["healthcheck"]["test"]
             checks[name] = [_moved(word, ports) for word in check]
             wait_for(lambda check=checks[name]: _passes(check, environ), f"{name} (see {folder}/{name}.log)")
         yield checks
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    """As a container is stopped: asked to end, and killed where it has not within its time of grace."""
+    process.terminate()
+    try:
+        process.wait(GRACE_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
 
 
 def _moved(text: str, ports: Mapping[str, str]) -> str:
