@@ -208,7 +208,7 @@ def _require_one_select(sql: str) -> None:
 
     statements = duckdb.extract_statements(sql)
     if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
-        raise QueryError("`coc sql` takes exactly one SELECT; it reads the store and never changes it.")
+        raise QueryError("Queries are exactly one SELECT; they read the store and never change it.")
 
 
 def _view(store: Store, table: schemas.Table) -> str:

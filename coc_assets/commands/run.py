@@ -46,6 +46,9 @@ def run(options: argparse.Namespace) -> int:
     chunks = parse_chunks(options.chunks, known_chunks(workspace), settings)
     if options.where is not None:
         chunks = _chunks_where(workspace, options.where, chunks)
+        if not chunks:
+            stdout().print("The query names none of these chunks; there is nothing to make.")
+            return DONE
     _require_model_options(settings, options)
     if options.dry_run:
         return _dry_run(workspace, _asking(workspace, chunks, options) if options.stale else chunks, options)

@@ -45,6 +45,8 @@ def run(options: argparse.Namespace) -> int:
 def _settings(options: argparse.Namespace) -> Settings:
     from coc_assets.status import with_recorded_dataset
 
+    if options.dataset and not options.dataset.is_dir():
+        raise UsageError(f"The dataset root {options.dataset} is not a folder. Correct --dataset, or leave it out.")
     settings = with_recorded_dataset(load_settings(dataset=options.dataset, store=options.store))
     if options.camera:
         videos = settings.videos.model_copy(update={"camera": options.camera})

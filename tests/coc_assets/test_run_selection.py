@@ -135,7 +135,7 @@ def test_a_query_chooses_the_chunks(
     sql = "SELECT chunk, count(*) AS n FROM keyframes WHERE chunk = '0001' GROUP BY chunk"
     run = ["run", "--dataset", str(sample), "--store", str(store.root), "--where", sql]
     assert main([*run, "--chunks", "0"]) == 0
-    assert "0 chunks: 0 stages to make" in capsys.readouterr().err
+    assert "names none of these chunks" in capsys.readouterr().out
     assert main(run) == 0
     assert {key for key, stood in receipts(store).items() if stood != before[key]} == {("training_shards", "0001")}
 

@@ -55,6 +55,10 @@ def test_an_unknown_clip_and_a_missing_store_are_usage_errors(
     assert f"Did you mean {clip_id}" in capsys.readouterr().err.replace("\n", " ")
     assert main(["view", clip_id, "--store", str(tmp_path / "none")]) == 2
     assert "Make one: coc run" in capsys.readouterr().err
+    missing = ["--store", str(sample_store), "--dataset", str(tmp_path / "none"), "--out", str(tmp_path / "out")]
+    assert main(["view", clip_id, *missing]) == 2
+    assert "is not a folder" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
 
 
 def test_without_rerun_it_is_said_how_to_install_it(
