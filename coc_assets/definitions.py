@@ -21,7 +21,7 @@ from coc_assets.running import required_checks
 from coc_assets.schedules import schedules
 from coc_assets.sensors import sensors
 from coc_assets.stage import Workspace
-from coc_assets.stages import OPTIONAL_STAGES, STAGES
+from coc_assets.stages import ALL_STAGES_BY_NAME
 from coc_assets.training_shards.asset import training_shards_asset
 from coc_assets.trajdata_cache.asset import trajdata_cache
 from coc_assets.trajectory_cache.asset import trajectory_cache
@@ -34,7 +34,6 @@ OPTIONAL = (trajdata_cache,)  # in no job; `coc run --select` and the UI make th
 def build_definitions(workspace: Workspace) -> dg.Definitions:
     """Assets, checks, jobs, sensors and schedules over one workspace."""
     configure_logging(workspace.settings)
-    stages = {stage.name: stage for stage in (*STAGES, *OPTIONAL_STAGES)}
     settings = workspace.settings
     pools = pools_of(settings)
     pooled = (
@@ -45,7 +44,7 @@ def build_definitions(workspace: Workspace) -> dg.Definitions:
     )
     condition = ReceiptIsStale(workspace, required_checks(dg.Definitions(asset_checks=ASSET_CHECKS)))
     chain = (*(with_condition(asset, condition) for asset in (*OF_MOTION, *pooled)), *OPTIONAL)
-    staged = [with_stage_facts(asset, stages, settings) for asset in chain]
+    staged = [with_stage_facts(asset, ALL_STAGES_BY_NAME, settings) for asset in chain]
     return dg.Definitions(
         assets=[dataset_files, *staged, quality_report],
         asset_checks=ASSET_CHECKS,

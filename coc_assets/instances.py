@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,17 +25,19 @@ def open_instance(store: Path) -> dg.DagsterInstance:
     return dg.DagsterInstance.from_config(str(prepare_instance(store)))
 
 
-def chunks_under_way(instance: dg.DagsterInstance) -> frozenset[str]:
-    """Chunks of which a run is queued or at work, runs of a killed `coc run` on this machine left out."""
+def unfinished_runs(instance: dg.DagsterInstance) -> Sequence[dg.DagsterRun]:
+    """Runs that are queued or at work."""
     import dagster as dg
 
     over = (dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED)
-    open_runs = instance.get_runs(
-        dg.RunsFilter(statuses=[status for status in dg.DagsterRunStatus if status not in over])
-    )
+    return instance.get_runs(dg.RunsFilter(statuses=[status for status in dg.DagsterRunStatus if status not in over]))
+
+
+def chunks_under_way(instance: dg.DagsterInstance) -> frozenset[str]:
+    """Chunks of which a run is queued or at work, runs of a killed `coc run` on this machine left out."""
     return frozenset(
         run.tags[_PARTITION_TAG]
-        for run in open_runs
+        for run in unfinished_runs(instance)
         if _PARTITION_TAG in run.tags and not _is_gone(run.tags.get(OWNER_TAG))
     )
 

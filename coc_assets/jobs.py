@@ -2,38 +2,40 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import dagster as dg
 
 from coc_assets.stages import STAGES_BY_NAME
 
+if TYPE_CHECKING:
+    from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
+
 _STAGES = tuple(STAGES_BY_NAME)
 
 
-def _from(first: str) -> dg.AssetSelection:
-    """The stage and those after it, in flow order, with their checks; nothing optional."""
-    return dg.AssetSelection.assets(*_STAGES[_STAGES.index(first) :])
+def _from(first: str, name: str, about: str) -> UnresolvedAssetJobDefinition:
+    """The job that makes a stage and those after it, in flow order, with their checks; nothing optional."""
+    selection = dg.AssetSelection.assets(*_STAGES[_STAGES.index(first) :])
+    return dg.define_asset_job(name, selection=selection, description=about)
 
 
-label_chunk = dg.define_asset_job(
+label_chunk = _from(
+    "trajectory_cache",
     "label_chunk",
-    selection=_from("trajectory_cache"),
-    description="Makes a chunk from its files to its training shards: all seven assets with their checks, in one run.",
+    "Makes a chunk from its files to its training shards: all seven assets with their checks, in one run.",
 )
-relabel_chunk = dg.define_asset_job(
+relabel_chunk = _from(
+    "raw_coc",
     "relabel_chunk",
-    selection=_from("raw_coc"),
-    description="Labels a chunk's keyframes with the labeler in force, judges the labels and packs the shards anew.",
+    "Labels a chunk's keyframes with the labeler in force, judges the labels and packs the shards anew.",
 )
-judge_chunk = dg.define_asset_job(
+judge_chunk = _from(
+    "filtered_coc",
     "judge_chunk",
-    selection=_from("filtered_coc"),
-    description="Measures and judges the labels that a chunk has, and packs the shards anew. No label is made.",
+    "Measures and judges the labels that a chunk has, and packs the shards anew. No label is made.",
 )
-pack_shards = dg.define_asset_job(
-    "pack_shards",
-    selection=_from("training_shards"),
-    description="Packs a chunk's kept labels into training shards.",
-)
+pack_shards = _from("training_shards", "pack_shards", "Packs a chunk's kept labels into training shards.")
 
 refresh_report = dg.define_asset_job(
     "refresh_report",

@@ -20,7 +20,7 @@ from coc_assets.pools import set_limits
 from coc_assets.processes import DIED, process_pool
 from coc_assets.profile import levels_in_force
 from coc_assets.stage import Stage, StageError, Work, Workspace, standing
-from coc_assets.stages import OPTIONAL_STAGES, STAGES, STAGES_BY_NAME
+from coc_assets.stages import ALL_STAGES_BY_NAME, STAGES, STAGES_BY_NAME
 from resources import schemas
 from resources.instance import prepare_instance
 from resources.receipts import read_receipt
@@ -79,7 +79,7 @@ def plan_chunk(
     """
     due: list[str] = []
     left_out: list[str] = []
-    for stage in (*STAGES, *OPTIONAL_STAGES):
+    for stage in ALL_STAGES_BY_NAME.values():
         if stage.name not in selected:
             continue
         if stale and not _was_made(workspace, stage, chunk):

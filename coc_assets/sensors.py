@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 import dagster as dg
 
 from coc_assets.arrivals.fetching import arrived, known_chunks
-from coc_assets.arrivals.look import look, named
+from coc_assets.arrivals.look import look
 from coc_assets.arrivals.memory import recall, remember
 from coc_assets.arrivals.patience import half_a_minute
 from coc_assets.arrivals.spending import may_start_by_itself
@@ -19,6 +19,7 @@ from coc_assets.logs import log_event
 from coc_assets.partitions import CHUNKS
 from coc_assets.pools import set_limits
 from coc_assets.report.asset import keep_report_current
+from coc_assets.some_of import some_of
 from coc_assets.stage import StageError, Workspace
 from resources.arriving import PlaceError
 from resources.dataset import DatasetError
@@ -110,4 +111,4 @@ def _unregistered(context: dg.SensorEvaluationContext, chunks: Iterable[str]) ->
 
 def _gone(context: dg.SensorEvaluationContext, found: Iterable[str]) -> str:
     gone = sorted(set(context.instance.get_dynamic_partitions("chunks")) - set(found))
-    return f" Egomotion gone, labels kept, no runs: {named(gone)}." if gone else ""
+    return f" Egomotion gone, labels kept, no runs: {some_of(gone)}." if gone else ""

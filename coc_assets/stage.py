@@ -244,7 +244,11 @@ class Standing:
 
 def standing(work: Work) -> Standing:
     """Fingerprints the stage's present inputs; hashes only dataset files whose size or mtime changed."""
-    receipt = read_receipt(work.store, work.stage.name, work.chunk)
+    return standing_of(work, read_receipt(work.store, work.stage.name, work.chunk))
+
+
+def standing_of(work: Work, receipt: Receipt | None) -> Standing:
+    """The same, beside a receipt that was read already."""
     readable = work.settings.dataset is not None or not work.stage.reads_dataset
     contents, files = _read_inputs(work, receipt) if readable else _recorded_inputs(work, receipt)
     gathered = {name: digest_of(content) for name, content in work.stage.gathers(work).items()}

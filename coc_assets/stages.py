@@ -23,3 +23,4 @@ STAGES: tuple[Stage, ...] = (
 )
 STAGES_BY_NAME = {stage.name: stage for stage in STAGES}
 OPTIONAL_STAGES: tuple[Stage, ...] = (TRAJDATA_CACHE,)
+ALL_STAGES_BY_NAME = {stage.name: stage for stage in (*STAGES, *OPTIONAL_STAGES)}

@@ -11,7 +11,7 @@ from typing import Literal
 from coc_assets.profile import levels_in_force
 from coc_assets.raw_coc.stage import labelers
 from coc_assets.sources.pai import read_clip_list
-from coc_assets.stage import Work, Workspace, standing
+from coc_assets.stage import Work, Workspace, standing_of
 from coc_assets.stages import OPTIONAL_STAGES, STAGES
 from resources import schemas
 from resources.models.aliases import known_aliases
@@ -174,5 +174,5 @@ def _state(work: Work, receipt: Receipt | None, upstream: list[State]) -> State:
         return "failed"
     # Killed before its checks were evaluated, or evaluated by other levels, it would be looked at again: not done yet.
     checked = receipt.checks and set(receipt.checks) == receipt.evaluated(levels_in_force(work.settings.quality))
-    stands = checked and standing(work).is_fresh(work) and all(state == "done" for state in upstream)
+    stands = checked and standing_of(work, receipt).is_fresh(work) and all(state == "done" for state in upstream)
     return "done" if stands else "stale"

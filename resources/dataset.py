@@ -93,7 +93,7 @@ class DatasetRoot:
         Raises:
             DatasetError: the root is missing or holds no such archive.
         """
-        self._require_root()
+        self.require()
         files = self.layout(EGOMOTION)
         folder = self.path / files.folder
         names = (entry.name for entry in folder.iterdir() if entry.is_file()) if folder.is_dir() else ()
@@ -194,7 +194,10 @@ class DatasetRoot:
             raise KeyError(f"Feature {feature!r} has no member {alias!r}; features.csv names {self.layout(feature)}.")
         return template
 
-    def _require_root(self) -> None:
+    def require(self) -> None:
+        """Raises:
+        DatasetError: the root is no folder.
+        """
         if not self.path.is_dir():
             raise DatasetError(
                 f"The dataset root {self.path} is not a folder. Correct --dataset or COC_DATASET, "

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,6 @@ for _name in [name for name in os.environ if name.startswith("COC_") and name !=
 
 _BESIDE = Path(__file__).resolve().parents[1].parent / "shared" / "data"
 
-_CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 _BROWSER_ARGUMENTS = [
     "--headless",
     "--no-sandbox",
@@ -74,11 +72,14 @@ def filmed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 @pytest.fixture(scope="module")
 def chromium() -> str:
     """Path of the browser; without one its tests are skipped, with REQUIRE_BROWSER set they fail."""
-    if _CHROMIUM is None:
+    from coc_assets.bench.dagster_pages import browser_path
+
+    path = browser_path()
+    if path is None:
         if os.environ.get("REQUIRE_BROWSER"):
             pytest.fail("REQUIRE_BROWSER is set and no Chromium is on PATH: apt-get install chromium")
         pytest.skip("no Chromium on PATH: apt-get install chromium")
-    return _CHROMIUM
+    return path
 
 
 @pytest.fixture(scope="module")

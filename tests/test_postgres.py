@@ -9,7 +9,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -23,6 +22,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from coc_assets.bench.dagster_server import free_port
 from coc_assets.cli import main
 from coc_assets.collecting.collect import collect
 from coc_assets.instances import OWNER_TAG, open_instance
@@ -44,12 +44,6 @@ def wait_for(reached: Callable[[], bool], what: str) -> None:
     while not reached():
         assert time.monotonic() < deadline, f"{what} took longer than {WAIT_S} s"
         time.sleep(0.2)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture(scope="module")

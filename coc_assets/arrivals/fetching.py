@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from pathlib import Path
 
-from coc_assets.arrivals.watching import ChunkFiles, chunk_files, watched_features
+from coc_assets.arrivals.watching import ChunkFiles, chunk_files, paths_of
 from coc_assets.stage import StageError, Workspace
 from resources.arriving import Place, Remote, fetch, listings, place_of, sweep
 from resources.dataset import EGOMOTION, DatasetError, DatasetRoot
@@ -76,7 +76,7 @@ def fetch_chunk(workspace: Workspace, chunk: str) -> list[str]:
     if workspace.settings.arrivals.url is None:
         return []
     place, root = place_and_root(workspace)
-    paths = [root.layout(feature).path(chunk) for feature in watched_features(workspace.settings)]
+    paths = paths_of(root, chunk, workspace.settings)
     for path in paths:
         sweep(root.path / path)
     return [path for path in paths if fetch(place, path, root.path)]

@@ -9,11 +9,10 @@ from coc_assets.arrivals.due import need_of
 from coc_assets.arrivals.memory import Memory, Sight
 from coc_assets.arrivals.patience import Patience
 from coc_assets.arrivals.watching import ChunkFiles, has_settled, is_open, observe
+from coc_assets.some_of import some_of
 from coc_assets.stage import Workspace
 from resources.arriving import Place
 
-_NAMED = 8
-"""Chunks that a message names; it counts the rest."""
 _DIGITS = 16
 
 
@@ -125,23 +124,14 @@ def _message(place: Place, answers: _Answers, arriving: Sequence[str]) -> str:
     quiet = not (arriving or damaged or answers.asked or answers.waiting or answers.left)
     said = [f"Chunks at {place.shown}: {len(answers.sights)}{', none new or changed' if quiet else ''}."]
     if arriving:
-        said.append(f"Still arriving, or just seen: {named(arriving)}.")
+        said.append(f"Still arriving, or just seen: {some_of(arriving)}.")
     if answers.waiting:
-        said.append(f"Changed, and waiting for the run they have: {named(answers.waiting)}.")
+        said.append(f"Changed, and waiting for the run they have: {some_of(answers.waiting)}.")
     if answers.left:
         said.append(f"Left for the next look: {answers.left}.")
     if damaged:
         said.append(
-            f"Not labelled, because a file is cut short or damaged: {'; '.join(damaged[:_NAMED])}{_more(damaged)}. "
+            f"Not labelled, because a file is cut short or damaged: {some_of(damaged, between='; ')}. "
             "Copy it again; as it is, only the nightly run takes its chunk, and rejects what cannot be read."
         )
     return " ".join(said)
-
-
-def named(chunks: Sequence[str]) -> str:
-    """The first of them by id, and how many there are besides."""
-    return ", ".join(chunks[:_NAMED]) + _more(chunks)
-
-
-def _more(items: Sequence[str]) -> str:
-    return f" and {len(items) - _NAMED} more" if len(items) > _NAMED else ""

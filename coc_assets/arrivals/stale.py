@@ -8,7 +8,7 @@ from pathlib import Path
 
 from coc_assets.arrivals.due import receipts_of, stand_as_read
 from coc_assets.arrivals.patience import Patience
-from coc_assets.arrivals.watching import ChunkFiles, watched_features
+from coc_assets.arrivals.watching import ChunkFiles, paths_of
 from coc_assets.profile import levels_in_force
 from coc_assets.running import RequiredChecks, plan_chunk
 from coc_assets.stage import Workspace
@@ -103,8 +103,7 @@ def _files(workspace: Workspace, chunk: str) -> ChunkFiles:
         return {}
     root = workspace.root
     place = Folder(root.path)
-    paths = [root.layout(feature).path(chunk) for feature in watched_features(workspace.settings)]
-    return {path: state for path in paths if (state := place.state(path))}
+    return {path: state for path in paths_of(root, chunk, workspace.settings) if (state := place.state(path))}
 
 
 def _time(path: Path) -> int | None:

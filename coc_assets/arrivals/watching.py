@@ -23,6 +23,11 @@ def watched_features(settings: Settings) -> tuple[str, ...]:
     return tuple(dict.fromkeys((EGOMOTION, OBSTACLES, settings.videos.camera, *cameras_read(settings.shards))))
 
 
+def paths_of(root: DatasetRoot, chunk: str, settings: Settings) -> list[str]:
+    """Where a chunk's archives lie below the root, or would, egomotion first."""
+    return [root.layout(feature).path(chunk) for feature in watched_features(settings)]
+
+
 def chunk_files(place: Place, root: DatasetRoot, settings: Settings) -> dict[str, ChunkFiles]:
     """The files of each chunk whose egomotion is at the place, by chunk; one listing a feature.
 

@@ -27,6 +27,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from coc_assets.bench import plain
+from coc_assets.bench.tables import figures_table
 from coc_assets.keyframe_segments import selection
 from coc_assets.meta_actions import spans as meta_actions
 from coc_assets.sources import pai
@@ -105,17 +106,11 @@ def run_bench(
 
 def bench_table(figures: dict[str, object]) -> Table:
     """The figures of `run_bench` for a terminal, a row each, steps last."""
-    from rich.table import Table
-
-    table = Table("figure", "value", title="Egomotion zips to stored trajectories, meta-actions and keyframes")
     stages = figures["stages"]
     assert isinstance(stages, dict)
-    for name, value in figures.items():
-        if name != "stages":
-            table.add_row(name, str(value))
-    for step, seconds in stages.items():
-        table.add_row(f"stages.{step} (s)", str(seconds))
-    return table
+    steps = {f"stages.{step} (s)": seconds for step, seconds in stages.items()}
+    told = {name: value for name, value in figures.items() if name != "stages"} | steps
+    return figures_table("Egomotion zips to stored trajectories, meta-actions and keyframes", told)
 
 
 def repeat_dataset(dataset: Path, target: Path, chunks: int, chunk_clips: int) -> tuple[str, ...]:

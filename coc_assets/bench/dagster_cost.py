@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from coc_assets.bench.tables import figures_table
 from coc_assets.running import ChunkPlan, Worker
 from coc_assets.stage import Workspace, run_stage
 from coc_assets.stages import STAGES, STAGES_BY_NAME
@@ -100,12 +101,7 @@ def run_dagster_bench(settings: Settings, repeat: int = 5) -> dict[str, object]:
 
 def dagster_table(figures: Mapping[str, object]) -> Table:
     """The figures for a terminal, a row each."""
-    from rich.table import Table
-
-    table = Table("figure", "value", title="One chunk through all stages, with and without Dagster")
-    for name, value in figures.items():
-        table.add_row(name, str(value))
-    return table
+    return figures_table("One chunk through all stages, with and without Dagster", figures)
 
 
 def _measured(

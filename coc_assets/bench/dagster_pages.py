@@ -24,6 +24,11 @@ class Page(NamedTuple):
     ours: str
 
 
+def browser_path() -> str | None:
+    """Where Chromium is on this machine; None where it is not on PATH."""
+    return next(filter(None, map(shutil.which, _BROWSERS)), None)
+
+
 def pages_of(partitions: int) -> Mapping[str, Page]:
     return {
         "graph": Page("/asset-groups", "This graph is empty", "Materialize all"),
@@ -42,14 +47,14 @@ def page_seconds(empty: str, ours: str, partitions: int, repeat: int) -> dict[st
         empty, ours: addresses of the two servers, asked in turn.
         repeat: times that each page is opened, in a profile of its own; once more before that, untimed.
     """
-    browser_path = next(filter(None, map(shutil.which, _BROWSERS)), None)
-    if browser_path is None or importlib.util.find_spec("playwright") is None:
+    path = browser_path()
+    if path is None or importlib.util.find_spec("playwright") is None:
         return {}
     from playwright.sync_api import sync_playwright
 
     medians = {}
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=browser_path, args=["--no-sandbox"])
+        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
         for name, page in pages_of(partitions).items():
             opened = [
                 (_seconds(browser, ours + page.path, page.ours), _seconds(browser, empty + page.path, page.empty))

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from coc_assets.bench.dagster_pages import page_seconds
+from coc_assets.bench.tables import figures_table
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -114,12 +115,7 @@ def run_server_bench(partitions: int = PARTITIONS, repeat: int = 9, openings: in
 
 def server_table(figures: Mapping[str, object]) -> Table:
     """The figures for a terminal, a row each."""
-    from rich.table import Table
-
-    table = Table("figure", "value", title="dagster dev with every chunk registered, and an empty project")
-    for name, value in figures.items():
-        table.add_row(name, str(value))
-    return table
+    return figures_table("dagster dev with every chunk registered, and an empty project", figures)
 
 
 def _empty_project(folder: Path) -> tuple[Path, list[str], dict[str, str]]:
@@ -151,7 +147,7 @@ def serving(home: Path, target: Sequence[str], variables: Mapping[str, str]) -> 
     Raises:
         RuntimeError: its code does not load, or it ends before it is ready.
     """
-    port = _free_port()
+    port = free_port()
     command = [sys.executable, "-m", "dagster", "dev", *target, "-h", "127.0.0.1", "-p", str(port)]
     environment = {**os.environ, **variables, "DAGSTER_HOME": str(home)}
     with (home / "dev.log").open("w") as log:
@@ -192,7 +188,7 @@ def _post(port: int, query: str) -> dict[str, Any]:
     return said
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

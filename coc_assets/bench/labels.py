@@ -25,6 +25,7 @@ from urllib.parse import urlsplit
 from urllib.request import urlopen
 
 from coc_assets.bench.chat_server import ANSWERS, MODEL, completion
+from coc_assets.bench.tables import figures_table
 from coc_assets.raw_coc.vlm.asking import ask_chunk
 from coc_assets.raw_coc.vlm.keeper import AskingProcess, companion_of
 from coc_assets.raw_coc.vlm.labelling import Prepared, prepare
@@ -125,12 +126,7 @@ def run_label_bench(
 
 def label_table(figures: dict[str, object]) -> Table:
     """The figures of `run_label_bench` for a terminal, a row each."""
-    from rich.table import Table
-
-    table = Table("figure", "value", title="Labelling by a model, against the limit of its server")
-    for name, value in figures.items():
-        table.add_row(name, str(value))
-    return table
+    return figures_table("Labelling by a model, against the limit of its server", figures)
 
 
 # ---- what is labelled -----------------------------------------------------------------------------------------------

@@ -10,8 +10,8 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from coc_assets.collecting import databases, runs
-from coc_assets.collecting.files import Garbage, Kind, find_garbage, remove
-from coc_assets.instances import chunks_under_way
+from coc_assets.collecting.files import WRITING, Garbage, Kind, find_garbage, remove
+from coc_assets.instances import chunks_under_way, unfinished_runs
 from coc_assets.logs import log_event
 from coc_assets.stage import StageError
 from resources.settings import Settings
@@ -20,7 +20,6 @@ from resources.store import Store
 if TYPE_CHECKING:
     import dagster as dg
 
-_AT_WORK = timedelta(days=1)  # a file changed since may belong to a writer that is alive, on whatever machine
 _RUNNING = "a command is at work on the store; its files were left alone"
 _RUNS_AT_WORK = "runs are at work; the databases were not made smaller"
 
@@ -78,8 +77,8 @@ def collect(
     """
     before = now - timedelta(days=settings.operate.keep_runs_days)
     collected = Collected()
-    _collect_runs(instance, before, now - _AT_WORK, collected, dry_run, progress)
-    _collect_files(settings, instance, before, now - _AT_WORK, collected, dry_run)
+    _collect_runs(instance, before, now - WRITING, collected, dry_run, progress)
+    _collect_files(settings, instance, before, now - WRITING, collected, dry_run)
     if not dry_run:
         _compact(instance, this_run, collected)
         log_event("gc", runs=collected.runs, ticks=collected.ticks, files=len(collected.files), bytes=collected.size)
@@ -138,7 +137,7 @@ def _removed(garbage: Garbage, collected: Collected) -> bool:
 
 
 def _compact(instance: dg.DagsterInstance, this_run: str | None, collected: Collected) -> None:
-    if runs.runs_at_work(instance) - {this_run}:
+    if {run.run_id for run in unfinished_runs(instance)} - {this_run}:
         collected.left.append(_RUNS_AT_WORK)
         return
     collected.database_bytes, left = databases.compact(instance)

@@ -10,18 +10,20 @@ import os
 import shutil
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from stat import S_ISDIR
 from typing import Literal
 
 from coc_assets.logs import FOLDER as LOGS
 from coc_assets.releases.building import is_abandoned
-from coc_assets.stages import OPTIONAL_STAGES, STAGES
+from coc_assets.stages import ALL_STAGES_BY_NAME
 from resources.receipts import read_receipt
 from resources.store import JOURNAL_SUFFIX, LABELER_PREFIX, RECEIPT, RELEASES, TEMPORARY, Store
 
 Kind = Literal["leftover", "superseded", "empty folder", "old log"]
+WRITING = timedelta(days=1)
+"""A file changed since then may belong to a writer that is alive, on whatever machine."""
 _PARTITION = "chunk="
 
 
@@ -43,10 +45,10 @@ def find_garbage(store: Store, *, settled: datetime, logs_before: datetime, at_w
         at_work: chunks with a run that is not finished; their partitions are left alone.
     """
     found = [*_leftovers(store, settled, at_work)]
-    for stage in (*STAGES, *OPTIONAL_STAGES):
-        for folder in sorted((store.root / stage.name).glob(f"{_PARTITION}*")):
+    for stage in ALL_STAGES_BY_NAME:
+        for folder in sorted((store.root / stage).glob(f"{_PARTITION}*")):
             if folder.name.removeprefix(_PARTITION) not in at_work:
-                found += _superseded(store, stage.name, folder, settled)
+                found += _superseded(store, stage, folder, settled)
                 found += _empty_folders(folder, settled)
     return [*found, *_old_logs(store, logs_before)]
 

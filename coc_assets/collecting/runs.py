@@ -114,14 +114,6 @@ def delete_ticks(instance: dg.DagsterInstance, before: datetime) -> int:
     return deleted
 
 
-def runs_at_work(instance: dg.DagsterInstance) -> set[str]:
-    """Ids of runs that are queued or not finished."""
-    import dagster as dg
-    from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES
-
-    return {run.run_id for run in instance.get_runs(dg.RunsFilter(statuses=NOT_FINISHED_STATUSES))}
-
-
 # ---- which runs stay -------------------------------------------------------------------------------------------------
 
 

@@ -21,6 +21,7 @@ from coc_assets.commands.common import (
     stdout,
 )
 from coc_assets.commands.status import print_status
+from coc_assets.some_of import some_of
 from resources.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -29,9 +30,6 @@ if TYPE_CHECKING:
     from coc_assets.running import ChunkPlan, ChunkResult
     from coc_assets.stage import Workspace
     from resources.models.aliases import Model
-
-
-_CHUNKS_NAMED = 8  # more are only counted
 
 
 def run(options: argparse.Namespace) -> int:
@@ -43,9 +41,10 @@ def run(options: argparse.Namespace) -> int:
     settings = _settings(options)
     _require_labeler_policy_and_profile(settings)
     workspace = Workspace(settings)
-    chunks = parse_chunks(options.chunks, known_chunks(workspace), settings)
+    known = known_chunks(workspace)
+    chunks = parse_chunks(options.chunks, known, settings)
     if options.where is not None:
-        chunks = _chunks_where(workspace, options.where, chunks)
+        chunks = _chunks_where(workspace, options.where, chunks, known)
         if not chunks:
             stdout().print("The query names none of these chunks; there is nothing to make.")
             return DONE
@@ -87,15 +86,17 @@ def _left_open_as_recorded(settings: Settings) -> Settings:
     return with_recorded_judge(with_recorded_dataset(settings if named else with_recorded_labeler(settings)))
 
 
-def _chunks_where(workspace: Workspace, sql: str, chunks: Sequence[str]) -> list[str]:
+def _chunks_where(workspace: Workspace, sql: str, chunks: Sequence[str], known: Sequence[str]) -> list[str]:
     """Those of the chunks that the query's rows name.
+
+    Args:
+        known: all that there are; a row that names another is told.
 
     Raises:
         UsageError: its rows do not name chunks.
     """
     import polars as pl
 
-    from coc_assets.arrivals.fetching import known_chunks
     from resources.sql import query
 
     rows = query(workspace.store, sql)
@@ -106,15 +107,9 @@ def _chunks_where(workspace: Workspace, sql: str, chunks: Sequence[str]) -> list
             'Write it as "SELECT DISTINCT chunk FROM … WHERE …".'
         )
     named = set(rows["chunk"].drop_nulls())
-    if gone := sorted(named - set(known_chunks(workspace))):
-        stderr().print(f"Left out, as {workspace.settings.dataset} has no egomotion for them: {_listed(gone)}.")
+    if gone := sorted(named - set(known)):
+        stderr().print(f"Left out, as {workspace.settings.dataset} has no egomotion for them: {some_of(gone)}.")
     return [chunk for chunk in chunks if chunk in named]
-
-
-def _listed(chunks: Sequence[str]) -> str:
-    """Chunk ids, the first few of many."""
-    more = len(chunks) - _CHUNKS_NAMED
-    return ", ".join(chunks[:_CHUNKS_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
 def _require_labeler_policy_and_profile(settings: Settings) -> None:
@@ -318,7 +313,7 @@ def _cost_anew(asked: AskedAnew) -> str:
     )
     by = ", going by what there is to ask about now" if asked.by_present_rows else ""
     return (
-        f"{asked.alias} is to {what} {counted(len(asked.chunks), 'chunk')} anew ({_listed(asked.chunks)}): "
+        f"{asked.alias} is to {what} {counted(len(asked.chunks), 'chunk')} anew ({some_of(asked.chunks)}): "
         f"{counted(asked.requests, 'request')}, {asked.prompt_tokens:,} prompt and {asked.completion_tokens:,} "
         f"completion tokens, {cost}{by}."
     )

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from coc_assets.commands.common import DONE, UsageError, progress_bar, require_store, stderr, stdout
+from resources.dataset import DatasetRoot
 from resources.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -45,8 +46,8 @@ def run(options: argparse.Namespace) -> int:
 def _settings(options: argparse.Namespace) -> Settings:
     from coc_assets.status import with_recorded_dataset
 
-    if options.dataset and not options.dataset.is_dir():
-        raise UsageError(f"The dataset root {options.dataset} is not a folder. Correct --dataset, or leave it out.")
+    if options.dataset:
+        DatasetRoot(options.dataset).require()
     settings = with_recorded_dataset(load_settings(dataset=options.dataset, store=options.store))
     if options.camera:
         videos = settings.videos.model_copy(update={"camera": options.camera})

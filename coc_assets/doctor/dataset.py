@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from coc_assets.arrivals.watching import watched_features
-from coc_assets.doctor.finding import Finding, Setup, ok, problem, some_of, told_by, warn
+from coc_assets.doctor.finding import NAMED, Finding, Setup, ok, problem, told_by, warn
+from coc_assets.some_of import some_of
 from resources.arriving import Folder
 from resources.dataset import EGOMOTION, OBSTACLES, DatasetError, DatasetRoot
 
@@ -57,7 +58,9 @@ def _index(root: DatasetRoot, chunks: Sequence[str]) -> Iterator[Finding]:
     unlisted = [chunk for chunk in chunks if chunk not in listed]
     root.feature_presence()  # reads the file
     if unlisted:
-        yield warn(f"clip_index.parquet lists no clip of chunk {some_of(unlisted)}", f"{_FETCH}: {root.index_path}")
+        yield warn(
+            f"clip_index.parquet lists no clip of chunk {some_of(unlisted, NAMED)}", f"{_FETCH}: {root.index_path}"
+        )
     else:
         yield ok(f"clip_index.parquet lists the clips of every chunk ({root.clip_index().height:,} in all)")
 
@@ -70,7 +73,7 @@ def features(setup: Setup) -> Iterator[Finding]:
         lacking = [chunk for chunk in setup.chunks if not setup.root.archive_path(feature, chunk).is_file()]
         if lacking:
             yield warn(
-                f"{len(lacking):,} of {len(setup.chunks):,} chunks have no {feature} ({some_of(lacking)}): "
+                f"{len(lacking):,} of {len(setup.chunks):,} chunks have no {feature} ({some_of(lacking, NAMED)}): "
                 + _WITHOUT.get(feature, "no model can look at them, no shard shows them"),
                 f"Fetch {setup.root.archive_path(feature, lacking[0])}",
             )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import urllib.request
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
@@ -17,7 +17,8 @@ from resources.store import Store
 
 Level = Literal["ok", "warn", "problem"]
 Fetch = Callable[[urllib.request.Request], tuple[int, bytes]]
-_NAMED = 3  # of many, that are named
+NAMED = 3
+"""Of many, that a finding names; it counts the rest."""
 
 
 @dataclass(frozen=True)
@@ -54,12 +55,6 @@ def told_by(error: Exception, mend: str) -> Finding:
     """
     said, _, own = " ".join(str(error).split()).partition(". ")
     return problem(said.removesuffix("."), own or mend)
-
-
-def some_of(names: Sequence[str]) -> str:
-    """The first few of many, in words."""
-    more = len(names) - _NAMED
-    return ", ".join(names[:_NAMED]) + (f" and {more:,} more" if more > 0 else "")
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,8 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from coc_assets.doctor.finding import Finding, Setup, ok, problem, some_of, told_by, warn
+from coc_assets.doctor.finding import NAMED, Finding, Setup, ok, problem, told_by, warn
+from coc_assets.some_of import some_of
 from resources.models.aliases import model_of
 from resources.models.endpoints import Endpoint, resolve
 from resources.models.listing import credentials
@@ -62,7 +63,7 @@ def _asked(endpoint: Endpoint, alias: str) -> Finding:
     served = _served(body) if status == HTTPStatus.OK else []
     if served and endpoint.model_id not in served:
         return warn(
-            f"{shown} does not list {endpoint.model_id}; it has {some_of(served)}",
+            f"{shown} does not list {endpoint.model_id}; it has {some_of(served, NAMED)}",
             f"Set models.aliases.{alias}.model to one of these, or serve {endpoint.model_id}",
         )
     return ok(f"{shown} answers")

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
-from coc_assets.doctor.finding import Finding, Setup, ok, problem, some_of, warn
-from coc_assets.stages import OPTIONAL_STAGES, STAGES
+from coc_assets.doctor.finding import NAMED, Finding, Setup, ok, problem, warn
+from coc_assets.some_of import some_of
+from coc_assets.stages import ALL_STAGES_BY_NAME, STAGES
 from resources.receipts import Receipt, read_receipt
 from resources.settings import SettingsError
 from resources.store import RECEIPT, TEMPORARY, Store, flush
@@ -20,7 +21,6 @@ _LEAST_INODES = 10_000
 _MEASURED = 8  # finished chunks whose files are counted, to know what one takes
 _FAILURES = 10  # that are told one by one
 _AMPLE = 1.5  # times the estimate; chunks differ
-_ABANDONED = timedelta(days=1)  # a file written since may belong to a writer that is alive
 
 
 def writable(setup: Setup) -> Iterator[Finding]:
@@ -79,8 +79,8 @@ def _taken(store: Store, chunks: Sequence[str]) -> tuple[float, float]:
     sizes = [
         path.stat().st_size
         for chunk in chunks
-        for stage in (*STAGES, *OPTIONAL_STAGES)
-        for path in store.partition(stage.name, chunk).rglob("*")
+        for stage in ALL_STAGES_BY_NAME
+        for path in store.partition(stage, chunk).rglob("*")
         if path.is_file()
     ]
     return (sum(sizes) / len(chunks), len(sizes) / len(chunks)) if chunks else (0.0, 0.0)
@@ -90,9 +90,9 @@ def receipts(setup: Setup) -> Iterator[Finding]:
     """Every partition has a receipt that reads, and none says that its stage failed."""
     counted: Counter[str] = Counter()
     failures: list[Receipt] = []
-    for stage in (*STAGES, *OPTIONAL_STAGES):
-        for chunk in _partitions(setup.store, stage.name):
-            receipt = read_receipt(setup.store, stage.name, chunk)
+    for stage in ALL_STAGES_BY_NAME:
+        for chunk in _partitions(setup.store, stage):
+            receipt = read_receipt(setup.store, stage, chunk)
             counted[receipt.status if receipt else "unreadable"] += 1
             failures += [receipt] if receipt and receipt.status == "failed" else []
     yield from (_failed(receipt, setup) for receipt in failures[:_FAILURES])
@@ -133,22 +133,24 @@ def stages(setup: Setup) -> Iterator[Finding]:
     states = Counter(state for status in statuses for state in status.states.values())
     stale = [status.chunk for status in statuses if "stale" in status.states.values()]
     if stale:
-        said = f"{states['stale']:,} partitions of chunk {some_of(stale)} are out of date"
+        said = f"{states['stale']:,} partitions of chunk {some_of(stale, NAMED)} are out of date"
         yield warn(said, f"coc run --stale {_at(setup)}")
     failed = [f"{check} of chunk {status.chunk}" for status in statuses for check in status.failed_checks]
     if failed:
-        yield warn(f"{len(failed):,} checks failed: {some_of(failed)}", f"coc status --store {setup.settings.store}")
+        yield warn(
+            f"{len(failed):,} checks failed: {some_of(failed, NAMED)}", f"coc status --store {setup.settings.store}"
+        )
     yield ok(f"{states['done']:,} partitions are up to date, {states['missing']:,} not made yet")
 
 
 def leftovers(setup: Setup) -> Iterator[Finding]:
     """Killed writers left nothing behind."""
-    from coc_assets.collecting.files import find_garbage
+    from coc_assets.collecting.files import WRITING, find_garbage
 
     if not setup.store.root.is_dir():
         return
     now = datetime.now(UTC)
-    old = find_garbage(setup.store, settled=now - _ABANDONED, logs_before=datetime.min.replace(tzinfo=UTC), at_work=())
+    old = find_garbage(setup.store, settled=now - WRITING, logs_before=datetime.min.replace(tzinfo=UTC), at_work=())
     size = sum(garbage.size for garbage in old)
     if old:
         said = f"{len(old):,} leftover files and folders take {size / _MB:,.1f} MB"

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Literal, get_args
 
-from coc_assets.stage import Stage, Standing, Work, Workspace, standing
-from coc_assets.stages import OPTIONAL_STAGES, STAGES, STAGES_BY_NAME
+from coc_assets.stage import Stage, Standing, Work, Workspace, standing_of
+from coc_assets.stages import ALL_STAGES_BY_NAME, STAGES, STAGES_BY_NAME
 from coc_assets.status import ChunkStatus, State
 from resources.receipts import CheckRecord, Fingerprint, Receipt
 
@@ -22,8 +22,7 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 """What is wrong with a partition, gravest first; `blocked` holds back the assets after it."""
 STATES: tuple[State, ...] = ("done", "stale", "failed", "missing")
 
-_STAGES = {stage.name: stage for stage in (*STAGES, *OPTIONAL_STAGES)}
-_ORDER = {name: place for place, name in enumerate(_STAGES)}
+_ORDER = {name: place for place, name in enumerate(ALL_STAGES_BY_NAME)}
 _LONGEST_REASON = 600  # characters
 _LONGEST_RANGES = 120  # characters of a command that lists chunks
 
@@ -56,7 +55,7 @@ class StageStates:
 def states_by_stage(statuses: Sequence[ChunkStatus]) -> list[StageStates]:
     """One row an asset, in flow order; optional ones where a chunk has them."""
     rows = []
-    for name, stage in _STAGES.items():
+    for name, stage in ALL_STAGES_BY_NAME.items():
         having = [status for status in statuses if name in status.states]
         if having or stage in STAGES:
             counts = Counter(status.states[name] for status in having)
@@ -90,7 +89,7 @@ def _of_chunk(workspace: Workspace, status: ChunkStatus) -> Iterator[tuple[Kind,
         receipt = status.receipts.get(name)
         if state == "failed" and receipt:
             yield "failed", name, _shortened(receipt.error or "it says no reason", status.chunk)
-        elif state != "done" and not _waits(status, _STAGES[name]):
+        elif state != "done" and not _waits(status, ALL_STAGES_BY_NAME[name]):
             yield _due(workspace, status, name, state)
         for check in receipt.failed_checks() if receipt else ():
             assert receipt is not None
@@ -103,8 +102,8 @@ def _due(workspace: Workspace, status: ChunkStatus, name: str, state: State) -> 
     receipt = status.receipts.get(name)
     if receipt is None or state == "missing":
         return "missing", name, "not made yet, or stopped while it was made"
-    work = Work(workspace, _STAGES[name], status.chunk)
-    return "stale", name, why_stale(work, standing(work))
+    work = Work(workspace, ALL_STAGES_BY_NAME[name], status.chunk)
+    return "stale", name, why_stale(work, standing_of(work, receipt))
 
 
 def why_stale(work: Work, now: Standing) -> str:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
+from coc_assets.plots import data_url
 from coc_assets.report import charts
 from coc_assets.report.due import chunk_ranges
 from resources.models.redaction import redact, secrets_in
@@ -146,7 +147,7 @@ def _chunks(chunks: Sequence[str]) -> str:
 
 
 def _jpeg(picture: bytes) -> Markup:
-    return Markup("data:image/jpeg;base64,{}").format(base64.b64encode(picture).decode())
+    return Markup(data_url(picture, "image/jpeg"))
 
 
 def _words(name: str | None) -> str:

@@ -10,12 +10,11 @@ import numpy as np
 import polars as pl
 
 from coc_assets.stage import Stage
-from coc_assets.stages import OPTIONAL_STAGES, STAGES
+from coc_assets.stages import ALL_STAGES_BY_NAME
 from coc_assets.status import ChunkStatus
 from resources.receipts import EXPECTATIONS, ROWS_JUDGED, CheckRecord, Receipt
 
 CheckOutcome = Literal["failed", "warned", "passed"]
-_STAGES: dict[str, Stage] = {stage.name: stage for stage in (*STAGES, *OPTIONAL_STAGES)}
 _DAY = 10  # characters of an ISO instant
 _GRAVEST: tuple[CheckOutcome, ...] = ("failed", "warned", "passed")
 _OF_SUITES = "_meet_expectations"
@@ -49,7 +48,7 @@ class StageTime:
 
 def stage_times(statuses: Sequence[ChunkStatus]) -> list[StageTime]:
     """One row an asset that was made, slowest first."""
-    times = (_stage_time(stage, _done(statuses, name)) for name, stage in _STAGES.items())
+    times = (_stage_time(stage, _done(statuses, name)) for name, stage in ALL_STAGES_BY_NAME.items())
     return sorted((time for time in times if time), key=lambda time: (-time.total_s, time.stage))
 
 
@@ -130,7 +129,7 @@ def check_outcomes(statuses: Sequence[ChunkStatus]) -> list[CheckOutcomes]:
     """Every check, the gravest outcome first, then in flow order."""
     found = [
         _outcomes(name, check, receipts)
-        for name in _STAGES
+        for name in ALL_STAGES_BY_NAME
         if (receipts := _done(statuses, name))
         for check in sorted({check for receipt in receipts for check in receipt.checks})
     ]
@@ -169,7 +168,7 @@ def _outcome(record: CheckRecord) -> CheckOutcome:
 
 
 def _suites(statuses: Sequence[ChunkStatus]) -> Iterator[SuiteOutcomes]:
-    for stage in _STAGES:
+    for stage in ALL_STAGES_BY_NAME:
         asked: dict[str, list[tuple[str, CheckRecord]]] = {}
         for receipt in _done(statuses, stage):
             for check, record in receipt.checks.items():

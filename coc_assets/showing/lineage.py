@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from coc_assets.stages import OPTIONAL_STAGES, STAGES
+from coc_assets.stages import ALL_STAGES_BY_NAME
 from resources import schemas
 
 DATASET = "dataset_files"
@@ -184,7 +184,7 @@ SOURCES: Mapping[str, Mapping[str, str]] = {
 or from how the table was made."""
 
 _TABLES = {table.name: table for table in (*schemas.DATA_TABLES, schemas.SET_MEASUREMENTS)}
-_MAIN = {stage.name: stage.tables[0].name for stage in (*STAGES, *OPTIONAL_STAGES)}
+_MAIN = {stage.name: stage.tables[0].name for stage in ALL_STAGES_BY_NAME.values()}
 
 
 def column_sources(table: schemas.Table) -> dict[str, list[tuple[str, str]]]:

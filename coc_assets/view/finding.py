@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from coc_assets.some_of import some_of
 from resources.sql import query
 from resources.store import Store
 
@@ -93,8 +94,7 @@ def _one(rows: pl.DataFrame, column: str, name: str) -> Found | None:
 def _ambiguous(name: str, column: str, ids: list[str], rows: pl.DataFrame) -> str:
     if len(ids) == 1:
         return f"{name} lies in several chunks: {', '.join(sorted(rows['chunk'].unique()))}. Make the store anew."
-    listed = ", ".join(ids[:_LISTED]) + f" and {len(ids) - _LISTED} more" * (len(ids) > _LISTED)
-    return f"{name!r} begins several ids ({column}): {listed}. Write more of it."
+    return f"{name!r} begins several ids ({column}): {some_of(ids, _LISTED)}. Write more of it."
 
 
 def _why_rejected(rejected: pl.DataFrame, name: str) -> str | None:

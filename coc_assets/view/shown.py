@@ -190,9 +190,13 @@ def _keyframes(tables: ChunkTables, found: Found, settings: Settings, labeler: s
     verdicts = {row["label_id"]: row for row in tables.verdicts.filter(of_clip).iter_rows(named=True)}
     chosen = rows.filter(pl.col("labeler") == labeler) if labeler else rows
     labels = [_label(row, verdicts) for row in chosen.iter_rows(named=True)]
-    prefer = settings.shards.labelers or (settings.labeler,)
     return tuple(
-        Keyframe(number, row["t0_us"] * MICRO, row, _of_keyframe(row["keyframe_id"], labels, prefer, found.label_id))
+        Keyframe(
+            number,
+            row["t0_us"] * MICRO,
+            row,
+            _of_keyframe(row["keyframe_id"], labels, settings.preferred_labelers, found.label_id),
+        )
         for number, row in enumerate(keyframes.sort("t0_us", "keyframe_id").iter_rows(named=True), start=1)
     )
 

@@ -1,10 +1,9 @@
-"""Dagster's web server, or all of `dagster dev`, on a store: started in a session of its own and stopped for good."""
+"""Dagster's web server, without a daemon, on a store: started in a session of its own and stopped for good."""
 
 from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -13,12 +12,11 @@ import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal
+
+from coc_assets.bench.dagster_server import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 START_S, STOP_S = 180.0, 20.0
-Command = Literal["webserver", "dev"]
-_COMMANDS: Mapping[Command, list[str]] = {"webserver": ["-m", "dagster_webserver"], "dev": ["-m", "dagster", "dev"]}
 
 
 @contextmanager
@@ -26,19 +24,17 @@ def dagster_ui(
     dataset: Path,
     store: Path,
     *,
-    command: Command = "webserver",
     environment: Mapping[str, str] | None = None,
 ) -> Iterator[str]:
     """The address of a server over the store and its Dagster instance, up for as long as the context is open.
 
     Args:
-        command: `webserver` shows and launches; `dev` has the daemon too, so that sensors and schedules tick.
         environment: more variables, e.g. settings as `COC_…`.
 
     Raises:
         RuntimeError: it ended or did not answer; the message holds what it said.
     """
-    port = _free_port()
+    port = free_port()
     home = store / ".dagster"
     home.mkdir(parents=True, exist_ok=True)
     said = home / f"ui-{port}.log"
@@ -48,7 +44,7 @@ def dagster_ui(
         "DAGSTER_HOME": str(home),
         **(environment or {}),
     }
-    arguments = [sys.executable, *_COMMANDS[command], "-w", "workspace.yaml", "-h", "127.0.0.1", "-p", str(port)]
+    arguments = [sys.executable, "-m", "dagster_webserver", "-w", "workspace.yaml", "-h", "127.0.0.1", "-p", str(port)]
     with said.open("w") as log:
         process = subprocess.Popen(
             arguments,
@@ -64,12 +60,6 @@ def dagster_ui(
         yield address
     finally:
         _stop(process)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _wait_until_up(address: str, process: subprocess.Popen[bytes], said: Path) -> None:

@@ -10,7 +10,6 @@ from pathlib import Path
 import fsspec
 import pytest
 
-from coc_assets.arrivals.look import named
 from coc_assets.arrivals.memory import Memory
 from coc_assets.arrivals.patience import half_a_minute
 from coc_assets.stage import Workspace
@@ -220,8 +219,3 @@ def test_unfinished_and_failed_chunks_are_asked_for(labelled: Scene) -> None:
     shutil.rmtree(store.partition("raw_coc", "0000"))
     write_receipt(store, Receipt(stage="training_shards", chunk="0001", status="failed"))
     assert chunks_of(labelled.settle(NOON)) == ["0000", "0001"]
-
-
-@pytest.mark.parametrize("count, said", [(1, "0000"), (8, "0007"), (10, "0007 and 2 more")])
-def test_few_chunks_are_named_and_many_are_counted(count: int, said: str) -> None:
-    assert named([f"{chunk:04d}" for chunk in range(count)]).endswith(said)

@@ -13,9 +13,9 @@ from coc_assets.collecting.runs import (
     old_runs,
     old_ticks,
     orphans,
-    runs_at_work,
     size_of_runs,
 )
+from coc_assets.instances import unfinished_runs
 from tests.coc_assets.collecting.histories import labels, run, what_the_ui_shows
 
 LATER = datetime.now(UTC) + timedelta(days=1)
@@ -102,7 +102,7 @@ def test_runs_at_work_stay(instance: dg.DagsterInstance) -> None:
         dg.Definitions(assets=[labels]).resolve_implicit_global_asset_job_def(),
         status=dg.DagsterRunStatus.STARTED,
     )
-    assert runs_at_work(instance) == {open_run.run_id}
+    assert {run.run_id for run in unfinished_runs(instance)} == {open_run.run_id}
     assert open_run.run_id not in old_runs(instance, LATER)
 
 
